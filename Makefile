@@ -1,0 +1,46 @@
+# Winnow's commands. `make serve` and `make test` need only Python >= 3.11 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+
+.PHONY: serve test check bench train lock clean
+
+serve: $(VENV)/run.stamp  ## set up and start everything
+	@exec $(BIN)/winnow serve
+
+test: $(VENV)/dev.stamp  ## set up and run every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/dev.stamp  ## lint, types, import contracts, generated docs up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m service.reference --check
+
+bench: $(VENV)/dev.stamp  ## the repeatable measurements of benchmarks/
+	$(BIN)/winnow bench
+
+train: $(VENV)/run.stamp  ## train the classifier on DATA (a folder of NAME.jsonl.gz)
+	$(BIN)/winnow train --data $(DATA)
+
+lock: $(VENV)/dev.stamp  ## renew the hash-pinned requirements from pyproject.toml
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev pyproject.toml -o requirements/dev.txt
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Winnow needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+clean:  ## remove what was built, keep the data directory
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,60 @@
+"""Text in, probabilities and reasons out. Knows no network, no storage and no service.
+
+``load`` opens a trained model, ``Classifier.score`` scores, ``Classifier.explain`` gives
+reasons; ``run_signals`` reports what plain rules see; ``train`` and ``evaluate`` make and
+measure models (they alone need scikit-learn, which they import when called).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from classifier.errors import ArtifactError
+from classifier.explain import Explanation
+from classifier.fingerprint import fingerprint
+from classifier.labels import LABELS
+from classifier.links import link_count
+from classifier.model import Classifier, load
+from classifier.signals import SIGNALS, Signal, SignalInput, run_signals
+
+__all__ = [
+    "LABELS",
+    "SIGNALS",
+    "ArtifactError",
+    "Classifier",
+    "Explanation",
+    "Signal",
+    "SignalInput",
+    "default_artifact",
+    "evaluate",
+    "fingerprint",
+    "link_count",
+    "load",
+    "run_signals",
+    "train",
+]
+
+
+def default_artifact() -> Path:
+    """The folder of the model that ships with Winnow."""
+    return Path(__file__).parent / "data" / "model"
+
+
+def train(
+    data: Path,
+    out: Path,
+    *,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Train a model on the folder ``data`` and write it to ``out``; see ``training.train``."""
+    from classifier.training import train as run
+
+    return run(data, out, seed=seed, progress=progress)
+
+
+def evaluate(artifact: Path, data: Path, *, rounds: int = 200) -> dict[str, Any]:
+    """Measure a model on the rows its training left out; see ``evaluation.evaluate``."""
+    from classifier.evaluation import evaluate as run
+
+    return run(artifact, data, rounds=rounds)

@@ -1,0 +1,90 @@
+"""Signals from how the text is written: shouting, repetition, disguise, stock praise."""
+
+import re
+from collections import Counter
+
+from classifier.signals.records import Check, Finding, Scan
+from classifier.text import fold, neutralise
+
+_SHORTEST = 12  # letters below which capitals say nothing (acronyms)
+_SHOUT = 0.6  # share of capitals from which a text shouts
+_WORD = re.compile(r"\w+")
+_RUN = re.compile(r"(\S)\1{7,}")
+_FEWEST_WORDS = 8  # words below which repetition says nothing
+_REPEATED = 0.3  # share of the text that one word may make up
+_HIDDEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\u00ad]+")
+_MIXED_WORD = re.compile(r"(?=\w*[A-Za-z])(?=\w*[\u0370-\u052f\u0530-\u058f\u13a0-\u13ff])\w+")
+_STYLED = re.compile(r"[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9]{3,}")
+_PRAISE = re.compile(
+    r"(?:great|nice|good|awesome|amazing|excellent|wonderful|fantastic|superb|informative|useful)"
+    r" (?:post|article|blog|site|web ?site|info|information|content|work|share|sharing|write-?up)"
+    r"|thanks? (?:you )?(?:so much )?for (?:sharing|the (?:great|nice|useful) )"
+    r"|keep (?:it up|up the good work|sharing|posting)|i (?:really )?(?:enjoyed?|like[ds]?|loved?)"
+    r" (?:reading )?(?:your|this) (?:post|article|blog|site)|visit my|check (?:out )?my"
+    r"|i have bookmarked|i will (?:definitely )?(?:be back|come back|share)|hello there",
+    re.IGNORECASE,
+)
+_STOCK_SHARE = 0.35  # share of a short text that stock praise must make up
+
+
+def _shouting(scan: Scan) -> Finding | None:
+    letters = [c for c in scan.given.text if c.isalpha()]
+    upper = sum(c.isupper() for c in letters)
+    if len(letters) < _SHORTEST or upper < _SHOUT * len(letters):
+        return None
+    share = upper / len(letters)
+    return share, f"{share:.0%} of the letters are capitals", ()
+
+
+def _repetition(scan: Scan) -> Finding | None:
+    runs = tuple(match.span() for match in _RUN.finditer(scan.given.text))
+    words = [word.lower() for word in _WORD.findall(scan.given.text) if len(word) > 2]
+    if len(words) >= _FEWEST_WORDS:
+        word, times = Counter(words).most_common(1)[0]
+        if times > _REPEATED * len(words):
+            return min(1.0, 2 * times / len(words)), f"“{word}” {times} times", runs
+    return (0.4, "one character many times in a row", runs) if runs else None
+
+
+def _obfuscation(scan: Scan) -> Finding | None:
+    text = scan.given.text
+    if text.isascii():
+        return _spelled(text)
+    patterns = (_HIDDEN, _MIXED_WORD, _STYLED)
+    places = sorted(match.span() for pattern in patterns for match in pattern.finditer(text))
+    if not places:
+        return None
+    hidden = sum(end - start for start, end in places)
+    strength = min(1.0, 0.3 + 3 * hidden / len(text))
+    return (
+        strength,
+        "letters that only look like others, or characters that do not show",
+        (*places,),
+    )
+
+
+def _spelled(text: str) -> Finding | None:
+    """Words broken up or spelt with digits: the normal form loses characters."""
+    before, after = len(text), len(fold(text))
+    lost = (before - after) / max(before, 1)
+    return (min(1.0, 2 * lost), "letters spelt out or repeated", ()) if lost > 0.1 else None
+
+
+def _praise(scan: Scan) -> Finding | None:
+    text = neutralise(scan.given.text)
+    places = tuple(match.span() for match in _PRAISE.finditer(text))
+    covered = sum(end - start for start, end in places)
+    baited = bool(scan.links or scan.given.url)
+    if not places or covered < _STOCK_SHARE * len(text.strip()) / (2 if baited else 1):
+        return None
+    return (0.8 if baited else 0.3), "praise that would fit any page", places
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("shouting", "Most letters are capitals.", _shouting),
+    Check("repetition", "One word or character makes up much of the text.", _repetition),
+    Check(
+        "obfuscation", "Words are disguised: lookalikes, hidden or spelt-out letters.", _obfuscation
+    ),
+    Check("praise.template", "Stock praise that would fit any page, more so with a link.", _praise),
+)

@@ -1,0 +1,1 @@
+"""Foreign wire formats, translated at the door and nowhere else."""

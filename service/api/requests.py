@@ -1,0 +1,239 @@
+"""Reading requests: who calls, from where, and a body or query that keeps its rules."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar, cast
+
+import msgspec
+from litestar import Request
+
+from service import auth
+from service.errors import Malformed, UnsupportedMediaType, invalid
+from service.records import Credential
+from service.services import Services
+from service.setting_kinds import Network
+from service.store.queues import Position
+
+T = TypeVar("T")
+Req = Request[Any, Any, Any]
+
+BODY_MAX: Final = 65_536
+"""Bytes of one request's body (api.md)."""
+BULK_MAX: Final = 8 * 1024 * 1024
+"""Bytes of a request that carries up to 500 comments or decisions."""
+
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_AT = re.compile(r" - at `\$(.*)`$")
+
+
+def services(request: Req) -> Services:
+    """The parts of this process."""
+    return cast(Services, request.app.state.services)
+
+
+async def caller(request: Req, scope: auth.Scope) -> Credential:
+    """Who is calling, if they may do this.
+
+    Raises:
+        Unauthenticated, Forbidden.
+    """
+    parts = services(request)
+    credential = await parts.gate.credential(
+        request.headers.get("authorization", ""), parts.now()
+    )
+    auth.allow(credential, scope)
+    return credential
+
+
+async def read_json(request: Req, kind: type[T]) -> T:
+    """The request's body as `kind`.
+
+    Raises:
+        UnsupportedMediaType, Malformed, Invalid.
+    """
+    media = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if media.lower() not in ("application/json", ""):
+        raise UnsupportedMediaType("Send application/json.")
+    return decode(await request.body(), kind)
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """JSON text as `kind`.
+
+    Raises:
+        Malformed: not JSON at all.
+        Invalid: a field breaks a rule; names it.
+    """
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    try:
+        return cast(T, decoder.decode(body))
+    except msgspec.ValidationError as error:
+        raise _explained(str(error)) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Malformed(f"The body is not JSON: {error}.") from None
+
+
+def _explained(message: str) -> Exception:
+    """msgspec's sentence as a field error with an RFC 6901 pointer."""
+    at = _AT.search(message)
+    pointer = re.sub(r"\.|\[", "/", (at[1] if at else "")).replace("]", "")
+    text = _AT.sub("", message)
+    field = re.search(r"field `([^`]+)`", text)
+    if text.startswith("Object missing required") and field:
+        return invalid(f"{pointer}/{field[1]}", "required", "this field is required")
+    if text.startswith("Object contains unknown") and field:
+        return invalid(f"{pointer}/{field[1]}", "unknown_field", "there is no such field")
+    code = "wrong_type" if text.startswith("Expected `") and ", got `" in text else "out_of_range"
+    return invalid(pointer, code, text)
+
+
+def client_ip(scope: Any, trusted: Sequence[Network]) -> str:
+    """The caller's address: the peer's, or what the nearest trusted proxy says it is."""
+    peer = scope["client"][0] if scope.get("client") else ""
+    if not trusted or not _within(peer, trusted):
+        return str(peer)
+    forwarded = next((v for n, v in scope["headers"] if n == b"x-forwarded-for"), b"")
+    for hop in reversed(forwarded.decode("latin-1").split(",")):
+        address = hop.strip()
+        if _address(address) is None:
+            break
+        peer = address
+        if not _within(address, trusted):
+            break
+    return str(peer)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _within(text: str, networks: Sequence[Network]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)
+
+
+class Query:
+    """The query string of a request, every value with its rule."""
+
+    def __init__(self, request: Req, *known: str) -> None:
+        self._values = request.query_params
+        for name in self._values:
+            if name not in known:
+                raise invalid(f"/{name}", "unknown_field", "there is no such parameter")
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text value, at most 2,048 characters.
+
+        Raises:
+            Invalid.
+        """
+        value = str(self._values.get(name, default))
+        if len(value) > 2048:
+            raise invalid(f"/{name}", "too_long", "at most 2048 characters")
+        return value
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number in low..high.
+
+        Raises:
+            Invalid.
+        """
+        value = self.text(name)
+        if not value:
+            return default
+        if not (value.isascii() and value.isdigit()) or not low <= int(value[:12]) <= high:
+            raise invalid(f"/{name}", "out_of_range", f"a whole number from {low} to {high}")
+        return int(value)
+
+    def share(self, name: str) -> float | None:
+        """A number in 0..1, or None.
+
+        Raises:
+            Invalid.
+        """
+        value = self.text(name)
+        if not value:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if not 0.0 <= number <= 1.0:
+            raise invalid(f"/{name}", "out_of_range", "a number from 0 to 1")
+        return number
+
+    def choice(self, name: str, default: str, *choices: str) -> str:
+        """One of a few words.
+
+        Raises:
+            Invalid.
+        """
+        value = self.text(name) or default
+        if value not in choices:
+            raise invalid(f"/{name}", "out_of_range", f"one of {', '.join(choices)}")
+        return value
+
+    def cursor(self) -> Position | None:
+        """Where the previous page ended, or None.
+
+        Raises:
+            Invalid.
+        """
+        value = self.text("cursor")
+        if not value:
+            return None
+        try:
+            score, _, comment_id = base64.urlsafe_b64decode(value + "==").decode().partition(":")
+            return Position(int(score), comment_id)
+        except (ValueError, binascii.Error):
+            raise invalid("/cursor", "invalid_cursor", "use a cursor as it was given") from None
+
+
+def cursor(position: Position | None) -> str | None:
+    """The opaque cursor behind a position."""
+    if position is None:
+        return None
+    text = f"{position.score}:{position.id}".encode()
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+async def one_site(request: Req, credential: Credential, named: str) -> str:
+    """The site a request is about: named, or the only one the caller sees.
+
+    Raises:
+        Forbidden: the key does not reach it.
+        Invalid: several are possible, or there is no such site.
+    """
+    parts = services(request)
+    if named:
+        auth.reach(credential, named)
+        await parts.rules.get(named)
+        return named
+    sites = await parts.gate.sites(credential)
+    if len(sites) != 1:
+        raise invalid("/site", "required", "this key reaches several sites: name one")
+    return sites[0]
+
+
+def if_match(request: Req) -> int | None:
+    """The version `If-Match` names, None where it is absent or `*`.
+
+    Raises:
+        Invalid: it is not a version.
+    """
+    value = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    if value in ("", "*"):
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise invalid("/If-Match", "invalid_version", "the ETag as it was given")
+    return int(value)

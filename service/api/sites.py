@@ -1,0 +1,422 @@
+"""Sites, their keys and policies, and moderators: for site owners and ops."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Response, delete, get, patch, post, put
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from service import auth
+from service.api import answers
+from service.api.document import Operation
+from service.api.requests import Req, caller, if_match, read_json, services
+from service.errors import Forbidden, NotFound, invalid
+from service.ids import random_id
+from service.pipeline import fields
+from service.pipeline.policy import check_policy
+from service.records import ApiKey, Credential, Moderator, Policy, Role, Site, SiteId
+
+Origin = Annotated[str, Meta(pattern=r"^https?://[a-z0-9._\[\]:-]{1,255}$")]
+Name = Annotated[str, Meta(max_length=80)]
+
+
+class SiteIn(Struct, forbid_unknown_fields=True):
+    """A new site."""
+
+    id: SiteId
+    name: Name = ""
+    origins: Annotated[list[Origin], Meta(max_length=100)] = []
+
+
+class SitePatch(Struct, forbid_unknown_fields=True):
+    """What to change of a site."""
+
+    name: Name | UnsetType = UNSET
+    origins: Annotated[list[Origin], Meta(max_length=100)] | UnsetType = UNSET
+
+
+class SiteOut(Struct, kw_only=True):
+    """A site."""
+
+    id: str
+    name: str
+    origins: list[str]
+    created_at: str
+
+
+class SitesOut(Struct):
+    """The sites the caller sees."""
+
+    items: list[SiteOut]
+    next: str | None = None
+
+
+class KeyIn(Struct, forbid_unknown_fields=True):
+    """A new key."""
+
+    kind: Literal["publishable", "secret", "compat"]
+    label: Name = ""
+    expires_at: Annotated[str, Meta(max_length=40)] | None = None
+    scopes: list[str] | None = None
+
+
+class KeyOut(Struct, kw_only=True):
+    """A key; `key` only in the answer that makes it."""
+
+    id: str
+    kind: str
+    label: str
+    created_at: str
+    expires_at: str | None
+    hint: str
+    key: str | UnsetType = UNSET
+
+
+class KeysOut(Struct):
+    """A site's live keys."""
+
+    items: list[KeyOut]
+    next: str | None = None
+
+
+class ModeratorIn(Struct, forbid_unknown_fields=True):
+    """A new moderator."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    email: Annotated[str, Meta(min_length=3, max_length=254)]
+    role: Role
+    sites: Annotated[list[str], Meta(max_length=1000)] = []
+
+
+class ModeratorOut(Struct, kw_only=True):
+    """A moderator; `token` and `sign_in` only in the answer that makes them."""
+
+    id: str
+    name: str
+    email: str
+    role: str
+    sites: list[str]
+    token: str | UnsetType = UNSET
+    sign_in: str | UnsetType = UNSET
+
+
+class ModeratorsOut(Struct):
+    """The moderators."""
+
+    items: list[ModeratorOut]
+    next: str | None = None
+
+
+def _operation(summary: str, **more: Any) -> dict[str, Any]:
+    problems = more.pop("problems", (401, 403, 404, 503))
+    return {
+        "operation": Operation(
+            summary=summary,
+            scope=more.pop("scope", "admin"),
+            problems=problems,
+            tag="Site owners",
+            **more,
+        )
+    }
+
+
+_WRITE = (400, 401, 403, 404, 409, 415, 422, 503)
+
+
+@post("/v1/sites", opt=_operation("Make a site", body=SiteIn, answers={201: SiteOut}, problems=_WRITE))
+async def make_site(request: Req) -> Response[bytes]:
+    """Make a site."""
+    parts = services(request)
+    _whole_installation(await caller(request, "admin"))
+    asked = await read_json(request, SiteIn)
+    site = Site(
+        id=asked.id,
+        number=0,
+        name=asked.name or asked.id,
+        origins=tuple(asked.origins),
+        created_at=parts.now(),
+    )
+    await parts.store.sites.create(site, Policy())
+    return answers.answer(
+        site_out(site), status=201, headers={"Location": f"/v1/sites/{site.id}"}
+    )
+
+
+@get("/v1/sites", opt=_operation("List sites", scope="threads", answers={200: SitesOut}))
+async def list_sites(request: Req) -> Response[bytes]:
+    """The sites the caller's key reaches."""
+    parts = services(request)
+    credential = await caller(request, "threads")
+    if credential.kind == "publishable":
+        raise Forbidden("A publishable key may not list sites.")
+    sites = await parts.gate.sites(credential)
+    return answers.answer(
+        SitesOut([site_out((await parts.rules.get(site)).site) for site in sites])
+    )
+
+
+async def _own_site(request: Req, site: str, scope: auth.Scope = "admin") -> Credential:
+    """The caller, if they may do this to that site, and it exists."""
+    credential = await caller(request, scope)
+    auth.reach(credential, site)
+    await services(request).rules.refresh(site)
+    return credential
+
+
+def _whole_installation(credential: Credential) -> None:
+    if credential.sites is not None:
+        raise Forbidden("This needs an admin key of the installation.")
+
+
+@get("/v1/sites/{site:str}", opt=_operation("Read a site", scope="read", answers={200: SiteOut}))
+async def read_site(request: Req, site: str) -> Response[bytes]:
+    """One site."""
+    await _own_site(request, site, "read")
+    return answers.answer(site_out((await services(request).rules.get(site)).site))
+
+
+@patch(
+    "/v1/sites/{site:str}",
+    opt=_operation("Change a site", body=SitePatch, answers={200: SiteOut}, problems=_WRITE),
+)
+async def change_site(request: Req, site: str) -> Response[bytes]:
+    """Change a site's name or origins."""
+    await _own_site(request, site)
+    parts = services(request)
+    asked = await read_json(request, SitePatch)
+    changed = msgspec.structs.replace((await parts.rules.refresh(site)).site)
+    if asked.name is not UNSET:
+        changed.name = asked.name or site
+    if asked.origins is not UNSET:
+        changed.origins = tuple(asked.origins)
+    await parts.store.sites.change(changed)
+    await parts.rules.refresh(site)
+    return answers.answer(site_out(changed))
+
+
+@delete(
+    "/v1/sites/{site:str}",
+    status_code=204,
+    opt=_operation("Delete a site with all its comments and keys", answers={204: None}),
+)
+async def delete_site(request: Req, site: str) -> None:
+    """Delete a site with all its comments and keys."""
+    await _own_site(request, site)
+    parts = services(request)
+    await parts.store.sites.delete(site)
+    parts.rules.forget(site)
+
+
+@post(
+    "/v1/sites/{site:str}/keys",
+    opt=_operation("Make a key", body=KeyIn, answers={201: KeyOut}, problems=_WRITE),
+)
+async def make_key(request: Req, site: str) -> Response[bytes]:
+    """Make a key; it is shown this once."""
+    await _own_site(request, site)
+    parts = services(request)
+    asked = await read_json(request, KeyIn)
+    record = ApiKey(
+        id=random_id(9),
+        kind=asked.kind,
+        site=site,
+        label=asked.label,
+        scopes=_scopes(asked),
+        created_at=parts.now(),
+        expires_at=_expiry(asked.expires_at, parts.now()),
+    )
+    key = await parts.store.api_keys.add(record)
+    out = key_out(record)
+    out.key = key
+    return answers.answer(out, status=201)
+
+
+def _scopes(asked: KeyIn) -> tuple[str, ...]:
+    """Fewer scopes than the kind's own, if asked for."""
+    if asked.scopes is None:
+        return ()
+    allowed = auth.SCOPES[asked.kind]
+    for i, scope in enumerate(asked.scopes):
+        if scope not in allowed:
+            raise invalid(f"/scopes/{i}", "out_of_range", f"one of {', '.join(sorted(allowed))}")
+    return tuple(asked.scopes)
+
+
+def _expiry(text: str | None, now: int) -> int | None:
+    if text is None:
+        return None
+    try:
+        expiry = fields.instant(text, None)
+    except fields.Wrong as wrong:
+        raise invalid("/expires_at", wrong.code, wrong.detail) from None
+    if expiry is not None and expiry <= now:
+        raise invalid("/expires_at", "out_of_range", "this lies in the past")
+    return expiry
+
+
+@get("/v1/sites/{site:str}/keys", opt=_operation("List a site's keys", answers={200: KeysOut}))
+async def list_keys(request: Req, site: str) -> Response[bytes]:
+    """A site's live keys, without the keys themselves."""
+    await _own_site(request, site)
+    records = await services(request).store.api_keys.of_site(site)
+    return answers.answer(KeysOut([key_out(record) for record in records]))
+
+
+@delete(
+    "/v1/sites/{site:str}/keys/{key_id:str}",
+    status_code=204,
+    opt=_operation("Revoke a key", answers={204: None}),
+)
+async def revoke_key(request: Req, site: str, key_id: str) -> None:
+    """Revoke a key: within a second nobody can use it."""
+    await _own_site(request, site)
+    if not await services(request).store.api_keys.revoke(site, key_id):
+        raise NotFound("This site has no such key.")
+
+
+@post(
+    "/v1/moderators",
+    opt=_operation(
+        "Make a moderator", body=ModeratorIn, answers={201: ModeratorOut}, problems=_WRITE
+    ),
+)
+async def make_moderator(request: Req) -> Response[bytes]:
+    """Make a moderator: a token for the API and a one-time console link."""
+    parts = services(request)
+    credential = await caller(request, "admin")
+    asked = await read_json(request, ModeratorIn)
+    await _check_moderator(request, credential, asked)
+    moderator = Moderator(
+        id=random_id(9),
+        name=asked.name,
+        email=fields_email(asked.email),
+        role=asked.role,
+        sites=tuple(asked.sites),
+        created_at=parts.now(),
+    )
+    await parts.store.api_keys.add_moderator(moderator)
+    token = await parts.store.api_keys.add(
+        ApiKey(id=random_id(9), kind="personal", moderator=moderator.id, created_at=parts.now())
+    )
+    sign_in = await parts.store.api_keys.new_sign_in(moderator.id)
+    out = moderator_out(moderator)
+    out.token = token
+    out.sign_in = f"{parts.settings.public_url}/console/sign-in?token={sign_in}"
+    return answers.answer(out, status=201)
+
+
+def fields_email(text: str) -> str:
+    """A valid address.
+
+    Raises:
+        Invalid.
+    """
+    try:
+        return fields.email(text)
+    except fields.Wrong as wrong:
+        raise invalid("/email", wrong.code, wrong.detail) from None
+
+
+async def _check_moderator(request: Req, credential: Credential, asked: ModeratorIn) -> None:
+    if not asked.sites and asked.role != "admin":
+        raise invalid("/sites", "required", "a moderator or viewer needs at least one site")
+    if not asked.sites:
+        _whole_installation(credential)
+    known = await services(request).gate.sites(credential)
+    for i, site in enumerate(asked.sites):
+        if site not in known:
+            raise invalid(f"/sites/{i}", "unknown_site", "there is no such site")
+
+
+@get("/v1/moderators", opt=_operation("List moderators", answers={200: ModeratorsOut}))
+async def list_moderators(request: Req) -> Response[bytes]:
+    """All moderators of the installation."""
+    _whole_installation(await caller(request, "admin"))
+    moderators = await services(request).store.api_keys.moderators()
+    return answers.answer(ModeratorsOut([moderator_out(m) for m in moderators]))
+
+
+@get(
+    "/v1/sites/{site:str}/policy",
+    opt=_operation("Read a site's policy", scope="read", answers={200: Policy, 304: None}),
+)
+async def read_policy(request: Req, site: str) -> Response[bytes]:
+    """A site's policy; its ETag is its version."""
+    await _own_site(request, site, "read")
+    policy = (await services(request).rules.refresh(site)).policy
+    tag = f'"{policy.version}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(b"", status_code=304, headers={"ETag": tag})
+    return answers.answer(policy, headers={"ETag": tag})
+
+
+@put(
+    "/v1/sites/{site:str}/policy",
+    opt=_operation(
+        "Save a site's policy as its next version",
+        body=Policy,
+        answers={200: Policy},
+        problems=(400, 401, 403, 404, 412, 415, 422, 503),
+        headers=("If-Match",),
+    ),
+)
+async def save_policy(request: Req, site: str) -> Response[bytes]:
+    """Save a policy; without `If-Match` over whatever is current."""
+    await _own_site(request, site)
+    parts = services(request)
+    policy = await read_json(request, Policy)
+    check_policy(policy)
+    saved = await parts.store.sites.save_policy(site, policy, expected=if_match(request))
+    await parts.rules.refresh(site)
+    return answers.answer(saved, headers={"ETag": f'"{saved.version}"'})
+
+
+def site_out(site: Site) -> SiteOut:
+    """A site as its owner sees it."""
+    return SiteOut(
+        id=site.id,
+        name=site.name,
+        origins=list(site.origins),
+        created_at=answers.iso(site.created_at),
+    )
+
+
+def key_out(record: ApiKey) -> KeyOut:
+    """A key as its owner sees it."""
+    return KeyOut(
+        id=record.id,
+        kind=record.kind,
+        label=record.label,
+        created_at=answers.iso(record.created_at),
+        expires_at=answers.iso_or_none(record.expires_at),
+        hint=record.hint,
+    )
+
+
+def moderator_out(moderator: Moderator) -> ModeratorOut:
+    """A moderator as an admin sees them."""
+    return ModeratorOut(
+        id=moderator.id,
+        name=moderator.name,
+        email=moderator.email,
+        role=moderator.role,
+        sites=list(moderator.sites),
+    )
+
+
+ROUTES = (
+    make_site,
+    list_sites,
+    read_site,
+    change_site,
+    delete_site,
+    make_key,
+    list_keys,
+    revoke_key,
+    make_moderator,
+    list_moderators,
+    read_policy,
+    save_policy,
+)

@@ -1,0 +1,104 @@
+"""The composition root of a web process: settings → store → classifier → Litestar.
+
+The only file that knows everyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Response, get
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+
+from service import __version__
+from service.api import (
+    bans,
+    comments,
+    events,
+    exchange,
+    health,
+    intake,
+    problems,
+    queues,
+    receipts,
+    reviews,
+    score,
+    sites,
+    threads,
+)
+from service.api.document import Operation, openapi
+from service.api.requests import BODY_MAX
+from service.console import pages as console
+from service.embed import pages as embed
+from service.feed import Feeds
+from service.services import Services
+
+API_ROUTES: tuple[Any, ...] = (
+    intake.intake,
+    *comments.ROUTES,
+    *receipts.ROUTES,
+    *threads.ROUTES,
+    *score.ROUTES,
+    *events.ROUTES,
+    *queues.ROUTES,
+    *reviews.ROUTES,
+    *bans.ROUTES,
+    *sites.ROUTES,
+    *exchange.ROUTES,
+    *health.ROUTES,
+)
+
+
+def litestar_app(services: Services) -> Litestar:
+    """The Litestar application around one process's parts."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        await services.store.open()
+        app.state.feeds = Feeds(services.store.events)
+        yield
+        services.draining = True
+        app.state.feeds.close()
+        await services.store.close()
+
+    document = msgspec.json.encode(api_document(services.settings.public_url))
+
+    @get("/openapi.json", sync_to_thread=False)
+    def openapi_json() -> Response[bytes]:
+        """The OpenAPI document."""
+        return Response(document, media_type="application/json")
+
+    return Litestar(
+        [*API_ROUTES, openapi_json, *console.ROUTES, *embed.ROUTES],
+        lifespan=[lifespan],
+        state=State({"services": services, "probe": health.Probe()}),
+        exception_handlers={Exception: problems.answer},
+        request_max_body_size=BODY_MAX,
+        openapi_config=None,
+        # Errors are answered and logged by `problems`.
+        logging_config=None,
+    )
+
+
+def api_document(server: str) -> dict[str, Any]:
+    """The OpenAPI document of every route of the API."""
+    return openapi(
+        operations(API_ROUTES), version=__version__, server=server, problem=problems.Problem
+    )
+
+
+def operations(routes: Iterable[BaseRouteHandler]) -> list[tuple[str, str, Operation]]:
+    """Path, method and declaration of every route."""
+    rows = []
+    for route in routes:
+        for path in sorted(route.paths):
+            if "operations" in route.opt:
+                rows.extend((path, method, op) for method, op in route.opt["operations"].items())
+            else:
+                methods = sorted(m for m in route.http_methods if m not in ("HEAD", "OPTIONS"))  # type: ignore[attr-defined]
+                rows.extend((path, str(method), route.opt["operation"]) for method in methods)
+    return rows

@@ -1,0 +1,4 @@
+"""winnow: the command line."""
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""The moderators' pages: server-rendered, no build step."""

@@ -1,0 +1,5 @@
+"""The moderators' pages."""
+
+from __future__ import annotations
+
+ROUTES: tuple[object, ...] = ()

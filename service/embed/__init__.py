@@ -1,0 +1,1 @@
+"""The comment form and thread as websites embed them, and the demo article."""

@@ -1,0 +1,96 @@
+"""Identifiers: time-ordered comment ids that tell their site, receipts, and the keyed hashes.
+
+A comment id is a ULID (https://github.com/ulid/spec: 48 bits of milliseconds, 80 further bits, 26
+characters of Crockford's base32) whose 80 bits are 20 bits of site number and 60 random bits. So any
+process finds a comment's site, and with it the hash tag of its keys, without a look-up.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_VALUES = {c: i for i, c in enumerate(_ALPHABET)}
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+MAX_SITE_NUMBER = (1 << 20) - 1
+
+
+def _base32(value: int, length: int) -> str:
+    parts = []
+    for _ in range(length // 2):
+        parts.append(_PAIRS[value & 1023])
+        value >>= 10
+    return "".join(reversed(parts))
+
+
+def new_id(now_ms: int, site_number: int) -> str:
+    """A new comment id of 26 characters.
+
+    Raises:
+        ValueError: `site_number` is not in 0..2**20-1.
+    """
+    if not 0 <= site_number <= MAX_SITE_NUMBER:
+        raise ValueError("site number out of range")
+    return _base32(now_ms, 10) + _base32(site_number, 4) + _base32(secrets.randbits(60), 12)
+
+
+def site_number_of(comment_id: str) -> int | None:
+    """The site number inside a comment id; None where it is no such id."""
+    if len(comment_id) != 26:
+        return None
+    number = 0
+    for char in comment_id[10:14]:
+        value = _VALUES.get(char)
+        if value is None:
+            return None
+        number = number << 5 | value
+    return number
+
+
+def random_id(size: int = 12) -> str:
+    """`size` random bytes as URL-safe text, for keys, moderators and operations."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+
+
+def short_hash(text: str) -> str:
+    """128 bits of SHA-256 as 22 URL-safe characters: names pages and operations inside keys."""
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:16]).decode()[:22]
+
+
+class Secrets:
+    """The installation's secret, and what is derived from it.
+
+    Sub-keys are HMAC-SHA256(secret, purpose), one per purpose, so that one leaked sub-key opens
+    nothing else.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < 16:
+            raise ValueError("the installation's secret needs at least 16 bytes")
+        self._secret = secret
+        self._author_key = self.subkey("author")
+        self._receipt_key = self.subkey("receipt")
+
+    def subkey(self, purpose: str) -> bytes:
+        """32 bytes for one purpose."""
+        return hmac.digest(self._secret, b"winnow:" + purpose.encode(), "sha256")
+
+    def author_id(self, site: str, email: str) -> str:
+        """A keyed hash of an address on one site: 22 URL-safe characters, useless without the key."""
+        digest = hmac.digest(self._author_key, f"{site}\0{email.casefold()}".encode(), "sha256")
+        return base64.urlsafe_b64encode(digest[:16]).decode()[:22]
+
+    def receipt(self, comment_id: str) -> str:
+        """The token of a comment's receipt: its id and a signature."""
+        digest = hmac.digest(self._receipt_key, comment_id.encode(), "sha256")
+        return f"{comment_id}.{base64.urlsafe_b64encode(digest[:15]).decode()}"
+
+    def open_receipt(self, token: str) -> str | None:
+        """The comment id of a receipt token; None where the token is not ours."""
+        comment_id, _, _ = token.partition(".")
+        if hmac.compare_digest(self.receipt(comment_id).encode(), token.encode()):
+            return comment_id
+        return None

@@ -1,0 +1,107 @@
+"""Log lines: one event per line on standard error, JSON for machines or columns for a terminal.
+
+Every line carries `ts` (UTC, ISO 8601), `level` and `event`. Control characters are escaped, so
+that nothing a stranger sent can forge a line. Log ids, never bodies, names or addresses.
+"""
+
+import json
+import logging
+import re
+import sys
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+# C0 without the line feed, DEL, C1, line and paragraph separators, bidirectional controls.
+_UNSAFE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def configure(level: str = "info", format: str = "auto", stream: TextIO | None = None) -> None:  # noqa: A002
+    """Set up logging for this process, the standard library's loggers included.
+
+    `level` is debug, info, warning or error; `format` is json, console, or auto (console when
+    `stream` is a terminal). `stream` is standard error unless given.
+    """
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
+    console = format == "console" or (format == "auto" and terminal)
+    render: Processor = _console(colors=terminal) if console else _one_json_line
+    steps: list[Processor] = [*_described(), structlog.processors.format_exc_info]
+    if console:
+        steps.append(_escape_fields)
+    structlog.configure(
+        processors=[*steps, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    _route_standard_library(level, stream, [*steps, _drop_record, render])
+
+
+def get(name: str) -> FilteringBoundLogger:
+    """The logger of one part of Winnow; its lines carry `part`. Works before `configure`, too."""
+    logger: FilteringBoundLogger = structlog.get_logger(part=name)
+    return logger
+
+
+def _described() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+    ]
+
+
+def _console(*, colors: bool) -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(
+        colors=colors,
+        timestamp_key="ts",
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+
+
+def _one_json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """ASCII JSON escapes every control character but DEL, which is legal there and ugly here."""
+    first = {key: event.pop(key) for key in ("ts", "level", "event") if key in event}
+    return json.dumps({**first, **event}, default=repr).replace("\x7f", "\\u007f")
+
+
+def _escape_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {
+        key: _escaped(value, key) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
+def _escaped(text: str, key: str) -> str:
+    """`text` with control characters spelled out; only a traceback keeps its lines."""
+    safe = _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+    return safe if key == "exception" else safe.replace("\n", "\\n")
+
+
+def _route_standard_library(level: str, stream: TextIO, steps: list[Processor]) -> None:
+    """Give uvicorn's, asyncio's and redis-py's lines the form of ours."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_name_part], processors=steps, pass_foreign_args=False
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+
+
+def _name_part(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    record: Any = event["_record"]
+    event["part"] = record.name
+    return event
+
+
+def _drop_record(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for key in ("_record", "_from_structlog"):
+        event.pop(key, None)
+    return event

@@ -1,0 +1,64 @@
+"""Publish: the approved thread of a page, with nothing in it that a reader may not see."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from service.records import Comment
+from service.store import Store
+from service.store.queues import Filter, Position
+
+
+class Published(Struct, frozen=True, kw_only=True):
+    """One comment as everybody may read it."""
+
+    id: str
+    name: str
+    url: str | None
+    body: str
+    created_at: int
+    edited_at: int | None
+    parent: str | None
+
+
+class Thread(Struct, frozen=True):
+    """One page of a thread, oldest first."""
+
+    items: list[Published]
+    next: Position | None
+
+
+class Publisher:
+    """Reads threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def thread(self, site: str, url: str, *, after: Position | None, limit: int) -> Thread:
+        """The next `limit` approved comments of a page behind `after`."""
+        places = await self._store.queues.page(
+            site,
+            "approved",
+            sort="oldest",
+            limit=limit + 1,
+            narrowed=Filter(page=url),
+            after=after,
+        )
+        more = len(places) > limit
+        places = places[:limit]
+        stored = await self._store.comments.read_many(site, [place.id for place in places])
+        items = [published(s.comment) for s in stored if s and s.status == "approved"]
+        return Thread(items, places[-1] if more else None)
+
+
+def published(comment: Comment) -> Published:
+    """What readers see of a comment: never an address, a hash of one, an IP or a score."""
+    return Published(
+        id=comment.id,
+        name=comment.name,
+        url=comment.url or None,
+        body=comment.body,
+        created_at=comment.created_at,
+        edited_at=comment.edited_at,
+        parent=comment.parent,
+    )

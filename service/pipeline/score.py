@@ -1,0 +1,162 @@
+"""Score: what the checks find in a comment; concurrent comments share one vectorised call.
+
+All comments waiting in one turn of the event loop are scored together (a micro-batch): the fixed cost
+of a call is paid once, and nobody waits for a timer. Without a model the signals still run, and what
+is decided without scores is held for a human.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+import classifier
+from classifier import SignalInput
+from classifier.artifact import read_manifest
+from classifier.text import fold
+from service import log, metrics
+from service.records import Draft, Scored, Signal
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+BATCH: Final = 64
+"""Texts in one vectorised call at most; further ones wait for the next, so that the loop turns."""
+
+
+class Explained(Struct, frozen=True):
+    """Why a text has its score for one label: shares of the margin, in log-odds."""
+
+    label: str
+    margin: float
+    bias: float
+    rest: float
+    """The share of what belongs to no word, and of being one window of many."""
+    tokens: tuple[tuple[int, int, float], ...]
+    """Start, end, share: margin = bias + rest + all shares."""
+    spans: tuple[tuple[int, int], ...]
+    without: tuple[tuple[str, float], ...]
+    """What the score would be without something."""
+
+
+class Card(Struct, frozen=True):
+    """What is said about the model."""
+
+    text: str
+    metrics: dict[str, Any]
+
+
+class Scorer:
+    """Scores drafts with one loaded model, or with none."""
+
+    def __init__(self, model: classifier.Classifier | None, card: Card | None = None) -> None:
+        self.model = model
+        self.card = card
+        self._waiting: list[tuple[str, asyncio.Future[NDArray[float32] | None]]] = []
+
+    @property
+    def version(self) -> str:
+        """The model's version; empty without a model."""
+        return self.model.version if self.model else ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the model tells apart."""
+        return tuple(classifier.LABELS)
+
+    async def score(self, draft: Draft) -> Scored:
+        """Everything the checks say about one draft."""
+        row = await self._row(draft.body)
+        signals = classifier.run_signals(_signal_input(draft))
+        return Scored(
+            scores=self._named(row),
+            signals=tuple(Signal(s.code, s.strength, s.detail, tuple(s.spans)) for s in signals),
+            links=classifier.link_count(draft.body),
+            fingerprint=classifier.fingerprint(draft.body),
+            folded=fold(draft.body),
+            model=self.version if row is not None else "",
+        )
+
+    def spans(self, text: str, label: str) -> tuple[tuple[int, int], ...]:
+        """The words that spoke most for a label, as code-point ranges of the text."""
+        return tuple(self.model.spans(text, label)) if self.model else ()
+
+    def explain(self, text: str, label: str) -> Explained | None:
+        """Exact shares of a label's margin; None without a model."""
+        if self.model is None:
+            return None
+        found = self.model.explain(text, label)
+        without = () if found.without_links is None else (("links", found.without_links),)
+        return Explained(
+            label=label,
+            margin=found.margin,
+            bias=found.bias,
+            rest=found.rest - found.penalty,
+            tokens=tuple((t.start, t.end, t.weight) for t in found.tokens),
+            spans=self.spans(text, label),
+            without=without,
+        )
+
+    def _named(self, row: NDArray[float32] | None) -> dict[str, float] | None:
+        if row is None:
+            return None
+        return {
+            label: round(float(score), 4)
+            for label, score in zip(classifier.LABELS, row, strict=True)
+        }
+
+    def _row(self, text: str) -> asyncio.Future[NDArray[float32] | None]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[NDArray[float32] | None] = loop.create_future()
+        self._waiting.append((text, future))
+        if len(self._waiting) == 1:
+            loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        rows = self._rows([text for text, _ in batch])
+        for i, (_, future) in enumerate(batch):
+            if not future.done():
+                future.set_result(None if rows is None else rows[i])
+
+    def _rows(self, texts: list[str]) -> NDArray[float32] | None:
+        """The scores of a batch; None when there is no model or it failed (counted and logged)."""
+        if self.model is None:
+            return None
+        try:
+            rows = self.model.score(texts)
+        except Exception as error:  # a failing model must hold comments, never lose them
+            metrics.SCORING_FAILURES.inc()
+            log.get("score").error("scoring_failed", error=type(error).__name__)
+            return None
+        metrics.SCORED_BATCH.observe(len(texts))
+        return rows
+
+
+def load_scorer(folder: str) -> Scorer:
+    """A scorer with the artifact in `folder` ('' = the shipped one); without a model if it is bad."""
+    path = Path(folder) if folder else classifier.default_artifact()
+    try:
+        model = classifier.load(path)
+    except classifier.ArtifactError as error:
+        log.get("score").error("model_refused", folder=str(path), why=str(error))
+        return Scorer(None)
+    return Scorer(model, Card((path / "CARD.md").read_text(), dict(read_manifest(path).metrics)))
+
+
+def _signal_input(draft: Draft) -> SignalInput:
+    return SignalInput(
+        text=draft.body,
+        name=draft.name,
+        email=draft.email,
+        url=draft.url,
+        honeypot=draft.honeypot,
+        elapsed_ms=draft.elapsed_ms,
+    )

@@ -1,0 +1,294 @@
+"""Submit: carries a valid draft through score, decide and enqueue into the store.
+
+Reads what is known around the comment in one round trip, decides purely, writes in one script. If the
+site's rules changed in between, the script refuses and the comment is decided again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from service import metrics
+from service.errors import Conflict, NotFound, Unavailable, invalid
+from service.ids import Secrets, new_id, random_id
+from service.pipeline.decide import decide, matching_bans
+from service.pipeline.enqueue import enqueue, private_part, status_of
+from service.pipeline.rules import RuleBook, Rules
+from service.pipeline.score import Scorer
+from service.records import Comment, Draft, Entry, Facts, Scored, Status, StoredComment, Verdict
+from service.store import Store
+from service.store.comments import ConfigChanged, Idempotency, SiteGone, Surroundings
+from service.store.decisions import Done, Step
+
+ATTEMPTS = 5
+"""How often a comment is decided again because its site's rules kept changing under it."""
+
+
+class Accepted(Struct, array_like=True, kw_only=True):
+    """What a submission is answered with; kept with its Idempotency-Key and answered again."""
+
+    id: str
+    site: str
+    status: Status
+    created_at: int
+    verdict: Verdict
+    scores: dict[str, float] | None
+    page: str = ""
+    replayed: bool = False
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Accepted).decode
+
+
+class Intake:
+    """The way in for new and edited comments."""
+
+    def __init__(self, store: Store, scorer: Scorer, rules: RuleBook, secrets: Secrets) -> None:
+        self._store = store
+        self._scorer = scorer
+        self._rules = rules
+        self._secrets = secrets
+
+    async def submit(
+        self, draft: Draft, site: str, *, idempotency: Idempotency | None, now: int
+    ) -> Accepted:
+        """Stores one comment; answers only when it is durable.
+
+        Raises:
+            Invalid: the parent is unknown, or on another page.
+            IdempotencyMismatch, NotFound, Unavailable: nothing was stored.
+        """
+        scored = await self._scorer.score(draft)
+        for _ in range(ATTEMPTS):
+            rules = await self._rules.get(site)
+            around = await self._look_around(draft, scored, rules, idempotency, now)
+            if around.replay is not None:
+                return _replay(around.replay)
+            if around.config_version != rules.version:
+                await self._rules.refresh(site)
+                continue
+            _check_parent(draft, around)
+            comment = self._decided(draft, scored, rules, around, now)
+            try:
+                return await self._store_new(comment, draft, rules, idempotency, now)
+            except ConfigChanged:
+                await self._rules.refresh(site)
+            except SiteGone:
+                break
+        raise await self._why_not(site)
+
+    async def edit(self, stored: StoredComment, body: str, *, actor: str, now: int) -> Done:
+        """Replaces a comment's text: scored and decided again, as a new version.
+
+        Raises:
+            Conflict: the comment changed meanwhile, or is erased.
+            Unavailable: nothing was stored.
+        """
+        replacement, status = await self._decide_again(stored, body, now)
+        replacement.edited_at = now
+        return await self._replace(stored, replacement, status, "edit", actor, now)
+
+    async def rescore(self, stored: StoredComment, *, now: int) -> Done:
+        """Decides a waiting comment again, now that a model can be asked.
+
+        Raises:
+            Conflict: the comment changed meanwhile.
+            Unavailable: nothing was stored.
+        """
+        replacement, status = await self._decide_again(stored, stored.comment.body, now)
+        return await self._replace(stored, replacement, status, "rescore", "winnow", now)
+
+    async def _replace(
+        self,
+        stored: StoredComment,
+        replacement: Comment,
+        status: Status,
+        action: Literal["edit", "rescore"],
+        actor: str,
+        now: int,
+    ) -> Done:
+        entry = Entry(
+            version=stored.version + 1,
+            at=now,
+            actor=actor,
+            action=action,
+            before=stored.status,
+            after=status,
+            replaced=msgspec.msgpack.encode(stored.comment),
+        )
+        outcome = await self._store.decisions.apply(
+            Step(
+                stored=stored,
+                version=stored.version,
+                entry=entry,
+                event="comment.edited" if action == "edit" else f"comment.{status}",
+                operation=random_id(),
+                request=replacement.body,
+                replacement=replacement,
+                keep_decision=True,
+            )
+        )
+        if not isinstance(outcome, Done):
+            raise Conflict("Somebody changed this comment first.", version=outcome.version)
+        return outcome
+
+    async def _decide_again(
+        self, stored: StoredComment, body: str, now: int
+    ) -> tuple[Comment, Status]:
+        if stored.status == "erased":
+            raise Conflict("An erased comment cannot be edited.")
+        comment = stored.comment
+        (_, email), *_ = await self._store.comments.authors(comment.site, [comment.author])
+        private = await self._store.comments.private(comment.site, comment.id)
+        draft = Draft(
+            page=comment.page,
+            name=comment.name,
+            email=email,
+            body=body,
+            url=comment.url,
+            ip=private.ip,
+            test=comment.test,
+        )
+        scored = await self._scorer.score(draft)
+        rules = await self._rules.refresh(comment.site)
+        around = await self._look_around(draft, scored, rules, None, now)
+        if scored.fingerprint == comment.fingerprint:
+            around = msgspec.structs.replace(around, same_text=max(0, around.same_text - 1))
+        decided = self._decided(draft, scored, rules, around, now)
+        replacement = msgspec.structs.replace(
+            comment,
+            body=body,
+            verdict=decided.verdict,
+            scores=decided.scores,
+            fingerprint=decided.fingerprint,
+        )
+        status = status_of(decided.verdict)
+        refused = stored.decision is not None and stored.decision.after in ("rejected", "spam")
+        # An edit never overturns a human's refusal: at best it is looked at again.
+        return replacement, "pending" if refused and status == "approved" else status
+
+    async def _look_around(
+        self,
+        draft: Draft,
+        scored: Scored,
+        rules: Rules,
+        idempotency: Idempotency | None,
+        now: int,
+    ) -> Surroundings:
+        return await self._store.comments.surroundings(
+            rules.site.id,
+            author=self._secrets.author_id(rules.site.id, draft.email),
+            page=draft.page,
+            fingerprint=scored.fingerprint,
+            parent=draft.parent,
+            rejection=rules.policy.rejection_rate,
+            idempotency=idempotency,
+            now=now,
+        )
+
+    def _decided(
+        self, draft: Draft, scored: Scored, rules: Rules, around: Surroundings, now: int
+    ) -> Comment:
+        author = self._secrets.author_id(rules.site.id, draft.email)
+        facts = Facts(
+            draft=draft,
+            scored=scored,
+            author=around.author,
+            bans=matching_bans(
+                rules.bans,
+                author_id=author,
+                email_domain=draft.email.rpartition("@")[2],
+                ip=draft.ip,
+                now=now,
+            ),
+            same_text=around.same_text,
+            page_first_at=around.page_first_at,
+            now=now,
+        )
+        verdict = self.pointed(decide(facts, rules.policy, rules.lists), draft.body)
+        metrics.VERDICTS.labels(verdict.outcome).inc()
+        return enqueue(
+            draft,
+            scored,
+            verdict,
+            comment_id=new_id(now, rules.site.number),
+            site=rules.site.id,
+            author=author,
+            now=now,
+        )
+
+    def pointed(self, verdict: Verdict, body: str) -> Verdict:
+        """The verdict with the words that mattered, for the reasons that come from scores."""
+        if not any(reason.score is not None for reason in verdict.reasons):
+            return verdict
+        reasons = tuple(
+            msgspec.structs.replace(reason, spans=self._scorer.spans(body, label_of(reason.code)))
+            if reason.score is not None and not reason.spans
+            else reason
+            for reason in verdict.reasons
+        )
+        return msgspec.structs.replace(verdict, reasons=reasons)
+
+    async def _store_new(
+        self,
+        comment: Comment,
+        draft: Draft,
+        rules: Rules,
+        idempotency: Idempotency | None,
+        now: int,
+    ) -> Accepted:
+        accepted = Accepted(
+            id=comment.id,
+            site=comment.site,
+            status=status_of(comment.verdict),
+            created_at=comment.created_at,
+            verdict=comment.verdict,
+            scores=comment.scores,
+            page=comment.page,
+        )
+        earlier = await self._store.comments.submit(
+            comment,
+            accepted.status,
+            email=draft.email,
+            private=private_part(draft),
+            config_version=rules.version,
+            text_window_s=rules.policy.same_text.hours * 3600,
+            idempotency=idempotency,
+            answer=_encode(accepted) if idempotency else b"",
+            now=now,
+        )
+        if earlier is not None:
+            return _replay(earlier)
+        metrics.SUBMITTED.labels(accepted.status).inc()
+        return accepted
+
+    async def _why_not(self, site: str) -> NotFound | Unavailable:
+        try:
+            await self._rules.refresh(site)
+        except NotFound as gone:
+            return gone
+        return Unavailable("The site's rules keep changing; nothing was stored, try again.")
+
+
+def label_of(code: str) -> str:
+    """The label a reason code is about: `toxicity.insult` → `insult`, `spam` → `spam`."""
+    return code.rpartition(".")[2]
+
+
+def _replay(record: bytes) -> Accepted:
+    accepted = _decode(record)
+    accepted.replayed = True
+    return accepted
+
+
+def _check_parent(draft: Draft, around: Surroundings) -> None:
+    if draft.parent is None:
+        return
+    if around.parent is None or around.parent[0] == "erased":
+        raise invalid("/parent", "unknown_parent", "there is no such comment on this site")
+    if around.parent[1] != draft.page:
+        raise invalid("/parent", "unknown_parent", "the parent comment is on another page")

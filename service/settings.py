@@ -1,0 +1,336 @@
+"""Every setting of Winnow, in one table.
+
+The table is the struct `Settings`: each field has a type, a default, one sentence and the rule its
+values obey. The environment (`WINNOW_<NAME>`), the TOML file, `winnow serve --help` and
+`docs/settings.md` all derive from it; a setting is added by adding one field.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast, get_args, get_type_hints
+
+import msgspec
+
+from service import setting_kinds as kinds
+
+PREFIX = "WINNOW_"
+CONFIG_FILE = "winnow.toml"
+EXIT_CODE = 78
+"""What a process exits with after a SettingsError: EX_CONFIG of sysexits.h."""
+
+RESERVED = ("WINNOW_CONFIG", "WINNOW_CHILD")
+"""Variables with our prefix that are no settings: the TOML file, and the hand-over to a child."""
+RESERVED_PREFIX = "WINNOW_TEST_"
+
+
+class SettingsError(Exception):
+    """A setting is unknown or its value is refused.
+
+    `str(error)` is one sentence for the operator that names the setting, the value's problem and
+    the rule; it never repeats a secret. The process then exits with `EXIT_CODE`.
+    """
+
+    exit_code = EXIT_CODE
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One row of the table: its sentence, the kind of its values, and how it is shown."""
+
+    sentence: str
+    kind: kinds.Kind
+    secret: bool = False
+    default: str = ""
+    """The default in words, where the value itself would say less (or differs by machine)."""
+
+
+def _default_web_processes() -> int:
+    return min(2, os.cpu_count() or 1)
+
+
+_KEY_RULE = "8 to 200 printable ASCII characters without spaces"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one installation runs with; immutable, built by `load`."""
+
+    host: Annotated[
+        str,
+        Setting(
+            "The address to listen on; 0.0.0.0 or :: for all.",
+            kinds.matching("a host name or an address", r"[A-Za-z0-9.:_%-]{1,255}"),
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Setting("The port to listen on; 0 takes any free one.", kinds.whole(0, 65_535))
+    ] = 8080
+    data_dir: Annotated[
+        Path, Setting("The folder that holds everything this installation must keep.", kinds.path())
+    ] = Path("winnow-data")
+    web_processes: Annotated[
+        int,
+        Setting(
+            "How many web processes answer requests.",
+            kinds.whole(1, 256),
+            default="2, or 1 on a machine with one processor",
+        ),
+    ] = msgspec.field(default_factory=_default_web_processes)
+    admin_key: Annotated[
+        str,
+        Setting(
+            "A key that may do everything; without it the first start makes one and prints it.",
+            kinds.matching(_KEY_RULE, r"[!-~]{8,200}"),
+            secret=True,
+        ),
+    ] = ""
+    secret: Annotated[
+        str,
+        Setting(
+            "The installation's secret: needed when several machines share one Redis, otherwise "
+            "made at the first start and kept in the data folder.",
+            kinds.installation_secret(),
+            secret=True,
+        ),
+    ] = ""
+    base_url: Annotated[
+        str,
+        Setting(
+            "The URL under which the world reaches this service.",
+            kinds.url("an http or https URL", ("http", "https")),
+            default="http://host:port",
+        ),
+    ] = ""
+    redis_url: Annotated[
+        str,
+        Setting(
+            "The Redis or Valkey to use instead of the embedded server.",
+            kinds.url(
+                "a URL that starts with redis://, rediss:// or unix://",
+                ("redis", "rediss", "unix"),
+            ),
+            secret=True,
+            default="the embedded server",
+        ),
+    ] = ""
+    redis_server: Annotated[
+        Path | None,
+        Setting(
+            "Another server binary for the embedded server: Redis 7.0 or Valkey 7.2 or newer.",
+            kinds.path(),
+            default="the Valkey that comes with Winnow",
+        ),
+    ] = None
+    redis_maxmemory: Annotated[
+        int, Setting("The most memory the embedded server may fill.", kinds.size())
+    ] = 0
+    rate_limits: Annotated[bool, Setting("Whether requests are rate-limited.", kinds.switch())] = (
+        True
+    )
+    model: Annotated[
+        Path | None,
+        Setting("The folder of the classifier to use.", kinds.path(), default="the shipped model"),
+    ] = None
+    log_level: Annotated[
+        str,
+        Setting(
+            "The least severe level that is logged.",
+            kinds.one_of("debug", "info", "warning", "error"),
+        ),
+    ] = "info"
+    log_format: Annotated[
+        str,
+        Setting(
+            "How log lines look; auto means console on a terminal and json elsewhere.",
+            kinds.one_of("auto", "json", "console"),
+        ),
+    ] = "auto"
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Setting(
+            "The proxies in front of Winnow: X-Forwarded-For is believed from these only.",
+            kinds.networks(),
+            default="none",
+        ),
+    ] = ()
+    drain_s: Annotated[
+        float,
+        Setting("How long requests under way may take to finish at a stop.", kinds.seconds(3_600)),
+    ] = 25.0
+    demo: Annotated[bool, Setting("Whether the demo site and its page exist.", kinds.switch())] = (
+        True
+    )
+
+    @property
+    def public_url(self) -> str:
+        """`base_url`, or one made of host and port, without a slash at the end."""
+        # A listener on all addresses is reached here through the local one.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return self.base_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def secret_bytes(self) -> bytes:
+        """The bytes of `secret`; empty when it is not set."""
+        return kinds.decoded(self.secret)
+
+    @property
+    def proxy_networks(self) -> tuple[kinds.Network, ...]:
+        """`trusted_proxies`, ready to be asked whether they contain an address."""
+        return tuple(kinds.network(item) for item in self.trusted_proxies)
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """Name and value of every setting, secrets masked."""
+        return [
+            (name, "***" if row.secret and getattr(self, name) else getattr(self, name))
+            for name, row in table().items()
+        ]
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
+def table() -> dict[str, Setting]:
+    """Every setting's row by name, in the order of the struct."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: cast(Setting, get_args(hints[name])[1]) for name in Settings.__struct_fields__}
+
+
+def load(
+    environ: Mapping[str, str],
+    toml_path: Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """Build the settings: `overrides` beat `environ`, which beats the TOML file, then the defaults.
+
+    The file is `toml_path`, else the one `WINNOW_CONFIG` names, else ./winnow.toml if it exists. An
+    empty text and None mean "not set".
+
+    Raises:
+        SettingsError: an unknown name, a refused value, or a file that cannot be read.
+    """
+    rows = table()
+    values: dict[str, Any] = {}
+    for where, name, value in _given(environ, toml_path, overrides or {}):
+        if name not in rows:
+            raise SettingsError(_unknown(where, name, rows))
+        if value not in ("", None):
+            values[name] = _parsed(where, rows[name], value)
+    return Settings(**values)
+
+
+def _given(
+    environ: Mapping[str, str], toml_path: Path | None, overrides: Mapping[str, object]
+) -> Iterator[tuple[str, str, object]]:
+    """Where it stands, its name and its raw value, weakest source first."""
+    path = _toml_path(environ, toml_path)
+    if path is not None:
+        for name, value in _read_toml(path).items():
+            yield f"{name} in {path}", name, value
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX) and not _reserved(variable):
+            name = variable.removeprefix(PREFIX)
+            yield variable, name.lower() if name.isupper() else variable, text
+    for name, value in overrides.items():
+        yield "--" + name.replace("_", "-"), name, value
+
+
+def _reserved(variable: str) -> bool:
+    return variable in RESERVED or variable.startswith(RESERVED_PREFIX)
+
+
+def _toml_path(environ: Mapping[str, str], toml_path: Path | None) -> Path | None:
+    if toml_path is None and environ.get("WINNOW_CONFIG"):
+        toml_path = Path(environ["WINNOW_CONFIG"])
+    if toml_path is not None:
+        return toml_path
+    return Path(CONFIG_FILE) if Path(CONFIG_FILE).exists() else None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: the settings file cannot be read: {error}") from None
+
+
+def _parsed(where: str, row: Setting, value: object) -> object:
+    if isinstance(value, str) and any(ord(char) < 32 for char in value):
+        problem: object = "holds control characters"
+    else:
+        try:
+            return row.kind.parse(value)
+        except ValueError as error:
+            problem = error
+    shown = "the value" if row.secret else f"{value!r:.100}"
+    raise SettingsError(f"{where}: {shown} {problem}; it must be {row.kind.rule}")
+
+
+def _unknown(where: str, name: str, rows: Mapping[str, Setting]) -> str:
+    stem = name.removeprefix(PREFIX).lower()
+    close = difflib.get_close_matches(stem, rows, n=1)
+    if not close:
+        return f"{where}: there is no such setting; docs/settings.md lists them all"
+    shown = PREFIX + close[0].upper() if where.startswith(PREFIX) else close[0]
+    return f"{where}: there is no such setting; did you mean {shown}?"
+
+
+def to_environ(settings: Settings) -> dict[str, str]:
+    """The variables from which `load` builds equal settings in a child, whatever its TOML file.
+
+    `data_dir`, `model` and `redis_server` become absolute.
+    """
+    rows = {PREFIX + name.upper(): _text(getattr(settings, name)) for name in table()}
+    return rows | {"WINNOW_CONFIG": os.devnull}
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "on" if value else "off"
+        case tuple():
+            return ",".join(value)
+        case Path():
+            return str(value.absolute())
+        case float():
+            return f"{value:g}"
+    return str(value)
+
+
+def _default(name: str, row: Setting) -> str:
+    default: Any = next(f for f in msgspec.structs.fields(Settings) if f.name == name).default
+    return row.default or (str(default) if isinstance(default, Path) else _text(default))
+
+
+def help_text() -> str:
+    """The table for `winnow serve --help`: variable, default and sentence, two lines each."""
+    lines = []
+    for name, row in table().items():
+        default = _default(name, row)
+        lines.append(f"{PREFIX}{name.upper()}" + (f"  (default: {default})" if default else ""))
+        lines.append(f"    {row.sentence}")
+    return "\n".join(lines)
+
+
+def markdown() -> str:
+    """The content of docs/settings.md."""
+    head = (
+        "# Settings\n\n"
+        "<!-- Generated from service/settings.py; change the table there. -->\n\n"
+        "Each setting may stand in the environment (`WINNOW_PORT=9000`) or, under its\n"
+        "lower-case name, in a TOML file (`port = 9000`): the one `WINNOW_CONFIG` names, else\n"
+        "`winnow.toml` in the working folder. Options of the command line beat the environment,\n"
+        "which beats the file. An empty value means the default. An unknown name or a refused\n"
+        f"value stops the start with exit code {EXIT_CODE} and one line that names it.\n\n"
+        "| variable | in the file | default | values | meaning |\n|---|---|---|---|---|\n"
+    )
+    return head + "".join(map(_markdown_row, table().items()))
+
+
+def _markdown_row(item: tuple[str, Setting]) -> str:
+    name, row = item
+    rule = row.kind.rule + (" (secret)" if row.secret else "")
+    cells = (f"`{PREFIX}{name.upper()}`", f"`{name}`", _default(name, row), rule, row.sentence)
+    return "| " + " | ".join(cells) + " |\n"

@@ -1,0 +1,50 @@
+"""All of Redis and nothing else: keys, scripts, and what is read and written through them."""
+
+from __future__ import annotations
+
+from service.ids import Secrets
+from service.store.api_keys import ApiKeys
+from service.store.codec import Sealed
+from service.store.comments import Comments
+from service.store.connect import Wire, connect
+from service.store.decisions import Decisions
+from service.store.events import Events
+from service.store.health import Health
+from service.store.limits import Limits
+from service.store.pages import Pages
+from service.store.queues import Queues
+from service.store.scripts import Scripts
+from service.store.sessions import Sessions
+from service.store.sites import Sites
+
+__all__ = ["Store"]
+
+
+class Store:
+    """One process's access to the store."""
+
+    def __init__(self, url: str, secrets: Secrets) -> None:
+        self.wire = Wire(connect(url), Scripts())
+        sealed = Sealed(secrets.subkey("seal"))
+        self.comments = Comments(self.wire, sealed)
+        self.decisions = Decisions(self.wire)
+        self.queues = Queues(self.wire)
+        self.pages = Pages(self.wire)
+        self.sites = Sites(self.wire)
+        self.api_keys = ApiKeys(self.wire)
+        self.sessions = Sessions(self.wire)
+        self.limits = Limits(self.wire)
+        self.events = Events(self.wire, url)
+        self.health = Health(self.wire)
+
+    async def open(self) -> None:
+        """Connects and sends the scripts.
+
+        Raises:
+            redis.ConnectionError: the server cannot be reached.
+        """
+        await self.wire.scripts.load(self.wire.client)
+
+    async def close(self) -> None:
+        """Waits for writes under way, then disconnects."""
+        await self.wire.close()

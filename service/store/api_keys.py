@@ -1,0 +1,104 @@
+"""Keys and moderators: a key is kept as the SHA-256 of itself, so a leaked dump opens nothing.
+
+Keys carry 192 random bits, so a plain hash is enough (no password hashing needed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import string
+
+import msgspec
+
+from service.ids import random_id
+from service.records import ApiKey, Moderator
+from service.store import codec
+from service.store.connect import Wire
+from service.store.keys import INSTALLATION_KEYS, MODERATORS, SiteKeys, api_key, sign_in
+
+PREFIX = {"publishable": "pk_", "secret": "sk_", "personal": "mt_", "admin": "ak_", "compat": ""}
+SIGN_IN_S = 86_400
+_decode_key = msgspec.msgpack.Decoder(ApiKey).decode
+_COMPAT = string.ascii_lowercase + string.digits
+
+
+def digest(key: str) -> str:
+    """What a key is stored under."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def new_secret(kind: str) -> str:
+    """A fresh key: 24 random bytes behind its prefix; Akismet's 12 characters for `compat`."""
+    if kind == "compat":
+        return "".join(secrets.choice(_COMPAT) for _ in range(12))
+    return PREFIX[kind] + secrets.token_urlsafe(24)
+
+
+class ApiKeys:
+    """Makes, finds, lists and revokes keys; keeps the moderators they belong to."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def add(self, record: ApiKey, key: str = "") -> str:
+        """Stores a new key (made here, or given) and returns it; it cannot be read again."""
+        key = key or new_secret(record.kind)
+        record.hint = key[-4:]
+        await self._wire.execute("SET", api_key(digest(key)), codec.encode(record))
+        await self._wire.execute("SADD", _listing(record.site), digest(key))
+        return key
+
+    async def find(self, key: str) -> ApiKey | None:
+        """What is stored of a key."""
+        row = await self._wire.execute("GET", api_key(digest(key)))
+        return _decode_key(row) if row else None
+
+    async def of_site(self, site: str) -> list[ApiKey]:
+        """A site's live keys, oldest first ('' = the installation's)."""
+        found = await self._records(site)
+        return sorted((record for _, record in found), key=lambda r: r.created_at)
+
+    async def revoke(self, site: str, key_id: str) -> bool:
+        """Removes a key; False where the site has no such key."""
+        for name, record in await self._records(site):
+            if record.id == key_id:
+                await self._wire.execute("UNLINK", api_key(name))
+                await self._wire.execute("SREM", _listing(site), name)
+                return True
+        return False
+
+    async def _records(self, site: str) -> list[tuple[str, ApiKey]]:
+        names = [n.decode() for n in await self._wire.execute("SMEMBERS", _listing(site))]
+        rows = await asyncio.gather(*(self._wire.execute("GET", api_key(n)) for n in names))
+        return [(n, _decode_key(row)) for n, row in zip(names, rows, strict=True) if row]
+
+    async def add_moderator(self, moderator: Moderator) -> None:
+        """Stores or replaces a moderator."""
+        await self._wire.execute("HSET", MODERATORS, moderator.id, codec.encode(moderator))
+
+    async def moderator(self, moderator_id: str) -> Moderator | None:
+        """One moderator."""
+        row = await self._wire.execute("HGET", MODERATORS, moderator_id)
+        return codec.decode_moderator(row) if row else None
+
+    async def moderators(self) -> list[Moderator]:
+        """All moderators, by name."""
+        rows = await self._wire.execute("HVALS", MODERATORS)
+        return sorted((codec.decode_moderator(row) for row in rows), key=lambda m: m.name)
+
+    async def new_sign_in(self, moderator_id: str) -> str:
+        """A token that signs this moderator in to the console once, within 24 hours."""
+        token = random_id(24)
+        await self._wire.execute("SET", sign_in(digest(token)), moderator_id, "EX", SIGN_IN_S)
+        return token
+
+    async def use_sign_in(self, token: str) -> Moderator | None:
+        """The moderator of a sign-in token, which is used up; None where it is not live."""
+        moderator_id = await self._wire.execute("GETDEL", sign_in(digest(token)))
+        return await self.moderator(moderator_id.decode()) if moderator_id else None
+
+
+def _listing(site: str) -> str:
+    return SiteKeys(site).api_keys() if site else INSTALLATION_KEYS

@@ -1,0 +1,137 @@
+"""Changes of a stored comment: every one through `review.lua`, by version and operation id."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from service.errors import NotFound
+from service.ids import short_hash
+from service.records import Comment, Entry, Status, StoredComment
+from service.store import codec
+from service.store.comments import HOUR_MS, mismatch
+from service.store.connect import Wire
+from service.store.keys import IDEMPOTENCY_S, STATS_S, SiteKeys
+from service.store.places import queues_of, score_of
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One change of one comment, as it was read."""
+
+    stored: StoredComment
+    version: int
+    """The version the caller saw; anything newer wins against this step."""
+    entry: Entry
+    event: str
+    operation: str
+    """Names the operation; the same one is answered again, never applied again."""
+    request: str
+    """What was asked; the same operation with another request is refused."""
+    replacement: Comment | None = None
+    """On an edit or a re-score: the new immutable part."""
+    decision: Entry | None = None
+    """What to show as the comment's decision from now on."""
+    keep_decision: bool = False
+    human: bool = False
+
+
+class Done(Struct, frozen=True):
+    """The step was written (or had been written before: `replayed`)."""
+
+    version: int
+    entry: Entry
+    replayed: bool = False
+
+
+class Lost(Struct, frozen=True):
+    """Somebody else changed the comment first; this is how it stands now."""
+
+    version: int
+    status: Status
+    decision: Entry | None
+
+
+class Decisions:
+    """Writes changes and reads the history they leave."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def apply(self, step: Step) -> Done | Lost:
+        """Writes one step, or says who was faster.
+
+        Raises:
+            IdempotencyMismatch: the operation id was used for another request.
+            NotFound: the comment is gone.
+            Unavailable: the outcome is unknown or nothing was written; the same operation may be
+                sent again.
+        """
+        keys = SiteKeys(step.stored.comment.site)
+        outcome = await self._wire.script("review", _keys(keys, step), _args(step))
+        match outcome[0]:
+            case b"done" | b"replayed":
+                entry = codec.decode_entry(outcome[2])
+                return Done(int(outcome[1]), entry, outcome[0] == b"replayed")
+            case b"stale":
+                winner = codec.decode_entry(outcome[3]) if outcome[3] else None
+                return Lost(int(outcome[1]), outcome[2].decode(), winner)
+            case b"mismatch":
+                raise mismatch()
+            case _:
+                raise NotFound("No such comment.")
+
+    async def history(self, site: str, comment_id: str) -> list[Entry]:
+        """The steps after the submission, oldest first."""
+        rows = await self._wire.execute("LRANGE", SiteKeys(site).history(comment_id), 0, -1)
+        return [codec.decode_entry(row) for row in rows]
+
+
+def _keys(keys: SiteKeys, step: Step) -> list[str]:
+    comment = step.stored.comment
+    return [
+        keys.operation(short_hash(step.operation)),
+        keys.comment(comment.id),
+        keys.history(comment.id),
+        keys.author(comment.author),
+        keys.page(short_hash(comment.page)),
+        keys.events(),
+        keys.audit(),
+        keys.audit_head(),
+        keys.leases(),
+        keys.holders(),
+        keys.latencies(),
+        keys.stats(step.entry.at // HOUR_MS),
+        *queues_of(keys, comment, step.stored.status),
+        *queues_of(keys, step.replacement or comment, step.entry.after),
+    ]
+
+
+def _args(step: Step) -> list[str | bytes | int]:
+    entry, stored = step.entry, step.stored
+    comment = step.replacement or stored.comment
+    left = queues_of(SiteKeys(comment.site), stored.comment, stored.status)
+    latency = entry.at - stored.comment.submitted_at if _first_look(step) else ""
+    return [
+        step.version,
+        short_hash(step.request),
+        IDEMPOTENCY_S,
+        stored.status,
+        entry.after,
+        comment.id,
+        score_of(comment, entry.after),
+        codec.encode(entry),
+        step.event,
+        entry.actor,
+        entry.at,
+        "" if step.keep_decision else ("1" if step.decision else "0"),
+        codec.encode(step.replacement) if step.replacement else b"",
+        latency,
+        len(left),
+        int(comment.test),
+        STATS_S,
+        codec.encode(step.decision) if step.decision else b"",
+    ]
+
+
+def _first_look(step: Step) -> bool:
+    """Whether this is a human deciding a waiting comment: what 'time to decide' measures."""
+    return step.human and step.stored.status == "pending" and step.entry.action != "undo"

@@ -1,0 +1,161 @@
+"""The only place that spells a Redis key: each with its type, lifetime and meaning.
+
+All keys of one site share the hash tag `{site}`, so that every script works on one slot.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+DAY_S: Final = 86_400
+IDEMPOTENCY_S: Final = 7 * DAY_S
+"""How long a submission or decision is replayed instead of applied again."""
+STATS_S: Final = 8 * DAY_S
+
+SITES: Final = "w:sites"
+"""hash, for ever: site id → site number. A registry, rebuilt from the sites' own configurations."""
+SITE_NUMBERS: Final = "w:site-numbers"
+"""hash, for ever: site number → site id. Numbers are never used again."""
+SITE_COUNTER: Final = "w:site-counter"
+"""string, for ever: the last site number given."""
+MODERATORS: Final = "w:moderators"
+"""hash, for ever: moderator id → Moderator (MessagePack)."""
+INSTALLATION_KEYS: Final = "w:installation-keys"
+"""set, for ever: digests of keys that belong to no site."""
+BOOTSTRAPPED: Final = "w:bootstrapped"
+"""string, for ever: the first start has made its keys."""
+PROBE: Final = "w:probe"
+"""string, for ever: overwritten by the readiness probe."""
+
+
+def api_key(digest: str) -> str:
+    """hash, until revoked: ApiKey under the SHA-256 of the key."""
+    return f"w:key:{digest}"
+
+
+def sign_in(digest: str) -> str:
+    """string, 24 h, one use: moderator id under the SHA-256 of a console sign-in token."""
+    return f"w:sign-in:{digest}"
+
+
+def session(digest: str) -> str:
+    """hash, 12 h at most: a console session under the SHA-256 of its cookie."""
+    return f"w:session:{digest}"
+
+
+def bucket(kind: str, name: str) -> str:
+    """string, PX: the theoretical arrival time of a rate limit's next token (GCRA)."""
+    return f"w:rate:{kind}:{name}"
+
+
+class SiteKeys:
+    """The keys of one site."""
+
+    __slots__ = ("_prefix", "site")
+
+    def __init__(self, site: str) -> None:
+        self.site = site
+        self._prefix = f"w:{{{site}}}:"
+
+    def config(self) -> str:
+        """hash, for ever: `version`, `site`, `policy`: what every submission is decided under."""
+        return self._prefix + "config"
+
+    def policies(self) -> str:
+        """hash, for ever: policy version → Policy (JSON); every version is kept."""
+        return self._prefix + "policies"
+
+    def bans(self) -> str:
+        """hash, for ever: ban id → Ban (MessagePack)."""
+        return self._prefix + "bans"
+
+    def api_keys(self) -> str:
+        """set, for ever: digests of the site's keys, for listing."""
+        return self._prefix + "keys"
+
+    def comment(self, comment_id: str) -> str:
+        """hash, for ever: `b` Comment, `s` status, `v` version, `q` place in the pending queue,
+        `d` last decision (Entry), `p` private part, encrypted."""
+        return f"{self._prefix}c:{comment_id}"
+
+    def history(self, comment_id: str) -> str:
+        """list, for ever: entries after the submission, oldest first."""
+        return f"{self._prefix}h:{comment_id}"
+
+    def idempotency(self, key_hash: str) -> str:
+        """string, 7 d: body hash and answer of a submission."""
+        return f"{self._prefix}i:{key_hash}"
+
+    def operation(self, key_hash: str) -> str:
+        """string, 7 d: result of a decision, so that a retry is answered, never applied again."""
+        return f"{self._prefix}o:{key_hash}"
+
+    def queue(self, status: str) -> str:
+        """zset, for ever: comments of one status; score = priority × 10^13 + ms (see `place`)."""
+        return f"{self._prefix}q:{status}"
+
+    def by_page(self, status: str, page_hash: str) -> str:
+        """zset, for ever: one page's comments of one status, same score as the queue."""
+        return f"{self._prefix}q:{status}:p:{page_hash}"
+
+    def by_author(self, status: str, author: str) -> str:
+        """zset, for ever: one author's comments of one status, same score as the queue."""
+        return f"{self._prefix}q:{status}:a:{author}"
+
+    def by_reason(self, status: str, code: str) -> str:
+        """zset, for ever: comments of one status for one reason, same score as the queue."""
+        return f"{self._prefix}q:{status}:r:{code}"
+
+    def leases(self) -> str:
+        """zset, for ever: claimed comments; score = expiry in ms on the server's clock."""
+        return self._prefix + "leases"
+
+    def holders(self) -> str:
+        """hash, for ever: claimed comment → who holds it."""
+        return self._prefix + "holders"
+
+    def author(self, author: str) -> str:
+        """hash, for ever: `email` (encrypted), `name`, `first_at`, and a count per status."""
+        return f"{self._prefix}a:{author}"
+
+    def page(self, page_hash: str) -> str:
+        """hash, for ever: `url`, `title`, `first_at`, and `rev`, which rises with every change of
+        the published thread."""
+        return f"{self._prefix}p:{page_hash}"
+
+    def text(self, fingerprint: str) -> str:
+        """string, the policy's window: how many comments had this folded text."""
+        return f"{self._prefix}t:{fingerprint}"
+
+    def events(self) -> str:
+        """stream, 7 d at least: the outbox, one entry per fact, no personal data."""
+        return self._prefix + "events"
+
+    def audit(self) -> str:
+        """stream, append-only: decisions, each with the hash of the one before."""
+        return self._prefix + "audit"
+
+    def audit_head(self) -> str:
+        """string, for ever: hash of the newest audit entry."""
+        return self._prefix + "audit-head"
+
+    def latencies(self) -> str:
+        """list, newest 1,000: milliseconds from submission to a human's decision."""
+        return self._prefix + "latencies"
+
+    def stats(self, hour: int) -> str:
+        """hash, 8 d: what happened in one hour since the epoch (`submitted`, `decided`, …)."""
+        return f"{self._prefix}n:{hour}"
+
+    def prefix(self) -> str:
+        """What every key of the site starts with; for deleting a site and for the checker."""
+        return self._prefix
+
+
+BAND: Final = 10_000_000_000_000
+"""One priority band of a queue's score: 10^13 ms is the year 2286; nine bands stay below 2^53."""
+
+
+def place(priority: int, at_ms: int) -> int:
+    """A comment's score in a queue: looked at first by priority (0..9), then by age."""
+    return priority * BAND + at_ms

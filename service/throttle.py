@@ -1,0 +1,90 @@
+"""Who may ask how often: a table of limits, applied before a body is read."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from typing import Final
+
+from service import metrics
+from service.errors import Throttled, Unavailable
+from service.records import Credential
+from service.store.limits import Limits, Rate, Taken
+
+LIMITS: Final[dict[str, Rate]] = {
+    "reader": Rate(burst=10, window_s=60),
+    "publishable": Rate(burst=600, window_s=60),
+    "secret": Rate(burst=3000, window_s=1),
+    "anonymous": Rate(burst=120, window_s=60),
+}
+"""`reader`: one network address submitting with a publishable key; `publishable`: all of a
+publishable key's submissions; `secret`: a secret or admin key; `anonymous`: requests without a key."""
+
+
+class Throttle:
+    """Takes one token per request from every limit that applies."""
+
+    def __init__(self, limits: Limits, *, enabled: bool) -> None:
+        self._limits = limits
+        self._enabled = enabled
+
+    async def submission(self, credential: Credential, ip: str) -> dict[str, str]:
+        """Counts one submission; returns the RateLimit headers of its tightest limit.
+
+        Raises:
+            Throttled: over a limit.
+            Unavailable: the store cannot be reached.
+        """
+        if not self._enabled:
+            return {}
+        if credential.kind == "publishable":
+            headers = await self._take("reader", network(ip))
+            await self._take("publishable", credential.id)
+            return headers
+        return await self._take("secret", credential.id)
+
+    async def anonymous(self, ip: str) -> None:
+        """Counts one request that carries no key.
+
+        Raises:
+            Throttled: over the limit.
+        """
+        if self._enabled:
+            await self._take("anonymous", network(ip))
+
+    async def _take(self, limit: str, name: str) -> dict[str, str]:
+        rate = LIMITS[limit]
+        try:
+            taken = await self._limits.take(limit, name, rate)
+        except Unavailable:
+            metrics.UNAVAILABLE.inc()
+            raise
+        headers = _headers(limit, rate, taken)
+        if not taken.allowed:
+            metrics.THROTTLED.labels(limit).inc()
+            error = Throttled(
+                f"Over the limit {limit!r}: {rate.burst} in {rate.window_s} s.",
+                retry_after_s=math.ceil(taken.retry_ms / 1000),
+            )
+            error.headers |= headers
+            raise error
+        return headers
+
+
+def _headers(limit: str, rate: Rate, taken: Taken) -> dict[str, str]:
+    """As in draft-ietf-httpapi-ratelimit-headers-10: q and r requests, w and t seconds."""
+    return {
+        "RateLimit-Policy": f'"{limit}";q={rate.burst};w={rate.window_s}',
+        "RateLimit": f'"{limit}";r={taken.left};t={math.ceil(taken.reset_ms / 1000)}',
+    }
+
+
+def network(ip: str) -> str:
+    """The network an address is counted with: IPv4 itself, IPv6 by its /64 (one subscriber)."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return "unknown"
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((address, 64), strict=False))
