@@ -106,7 +106,7 @@ def read_manifest(folder: Path) -> Manifest:
     raw = _read_bytes(path, LARGEST_MANIFEST)
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path}: not a manifest: {error}") from error
     problem = _manifest_problem(manifest)
     if problem:

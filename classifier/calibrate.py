@@ -72,14 +72,37 @@ def platt(margins: Floats, truth: Floats, weights: Floats) -> tuple[float, float
     """
     positive, negative = (weights * truth).sum(), (weights * (1 - truth)).sum()
     soft = np.where(truth == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    rows = np.stack((margins, np.ones_like(margins)))
-    found = np.array([1.0, 0.0])
+    centre, spread = margins.mean(), max(float(margins.std()), 1e-6)
+    rows = np.stack(((margins - centre) / spread, np.ones_like(margins)))
+    share = positive / (positive + negative)
+    found = np.array([1.0, np.log((share + 1e-9) / (1 - share + 1e-9))])
+    loss = _loss(found, rows, soft, weights)
     for _ in range(_STEPS):
-        chance = 1 / (1 + np.exp(-np.clip(found @ rows, -60, 60)))
-        gradient = rows @ (weights * (chance - soft))
-        curvature = (rows * (weights * chance * (1 - chance))) @ rows.T + np.eye(2) * 1e-9
-        step = np.linalg.solve(curvature, gradient)
-        found = found - np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-9:
+        found, better = _newton_step(found, loss, rows, soft, weights)
+        if loss - better < 1e-10 * (1 + abs(loss)):
             break
-    return float(max(found[0], 1e-3)), float(found[1])
+        loss = better
+    slope = max(float(found[0]) / spread, 1e-3)
+    return slope, float(found[1]) - slope * float(centre)
+
+
+def _newton_step(
+    found: Floats, loss: float, rows: Floats, soft: Floats, weights: Floats
+) -> tuple[Floats, float]:
+    """A Newton step, halved until the loss does not grow; full steps can run away."""
+    chance = 0.5 + 0.5 * np.tanh(0.5 * (found @ rows))
+    gradient = rows @ (weights * (chance - soft))
+    curvature = (rows * (weights * chance * (1 - chance))) @ rows.T + np.eye(2) * 1e-9
+    step = np.linalg.solve(curvature, gradient)
+    for _ in range(40):
+        better = _loss(found - step, rows, soft, weights)
+        if better <= loss:
+            return found - step, better
+        step = step / 2
+    return found, loss
+
+
+def _loss(found: Floats, rows: Floats, soft: Floats, weights: Floats) -> float:
+    """Weighted log loss of the curve."""
+    margins = found @ rows
+    return float((weights * (np.logaddexp(0, margins) - soft * margins)).sum())

@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.labels import LABELS, column
-from classifier.sources import SOURCES, Source, explicit
+from classifier.sources import SOURCES, Record, Source, explicit
 
 Part = Literal["train", "dev", "calibration"]
 PARTS: tuple[Part, ...] = ("dev", "calibration", "train")
@@ -65,6 +65,7 @@ def read(folder: Path, sources: Sequence[Source] = SOURCES, *, seed: int = 0) ->
     found = [source for source in sources if source_path(folder, source).exists()]
     if not found:
         raise FileNotFoundError(f"no known NAME.jsonl.gz in {folder}")
+    found += [source for source in sources if source.made]
     examples = [e for source in found for e in _examples(folder, source, seed)]
     examples.sort(key=lambda example: PARTS.index(example.part))
     return list(_capped(_merged(examples), seed))
@@ -119,17 +120,21 @@ def share_of(key: str, seed: int) -> float:
 
 
 def _examples(folder: Path, source: Source, seed: int) -> Iterator[Example]:
-    with gzip.open(source_path(folder, source), "rt", encoding="utf-8") as lines:
+    for row in source.made() if source.made else _lines(source_path(folder, source)):
+        text = _prepare(str(row.get("text") or ""), source)
+        judged = source.judge(row)
+        if text and judged:
+            yield _example(text, row, source, judged, seed)
+
+
+def _lines(path: Path) -> Iterator[Record]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
-            row = json.loads(line)
-            text = _prepare(str(row.get("text") or ""), source)
-            judged = source.judge(row)
-            if text and judged:
-                yield _example(text, row, source, judged, seed)
+            yield json.loads(line)
 
 
 def _example(
-    text: str, row: dict[str, Any], source: Source, judged: dict[str, float], seed: int
+    text: str, row: Record, source: Source, judged: dict[str, float], seed: int
 ) -> Example:
     group = group_key(text)
     part = _part(source, str(row.get(source.group, "")), group, seed)

@@ -125,7 +125,7 @@ def _place_shares(model: "Classifier", rows: NDArray[np.int64], label: int) -> S
 
 def _char_owners(batch: Grams) -> NDArray[np.int64]:
     """The word that the middle of each character n-gram falls into, -1 for none."""
-    positions = np.arange(len(batch.chars))[:, None] + np.array(CHAR_ORDERS)[None, :] // 2
+    positions = np.arange(batch.chars.shape[1]) + np.array(CHAR_ORDERS)[:, None] // 2
     owners = np.searchsorted(batch.starts, positions, side="right") - 1
     if not len(batch.ends):
         return np.full(positions.shape, -1)
@@ -136,7 +136,7 @@ def _char_owners(batch: Grams) -> NDArray[np.int64]:
 def _word_owners(batch: Grams) -> NDArray[np.int64]:
     """The word that each word n-gram starts at."""
     count = len(batch.starts)
-    return np.repeat(np.arange(count)[:, None], batch.words.shape[1], axis=1)
+    return np.tile(np.arange(count), (len(batch.words), 1))
 
 
 def _calibrated(model: "Classifier", margin: float, label: int) -> float:

@@ -17,4 +17,6 @@ SUBTYPES: Final = LABELS[2:]
 
 def column(label: str) -> int:
     """Place of ``label`` in a score vector; ``ValueError`` for a label that is none of ours."""
+    if label not in LABELS:
+        raise ValueError(f"{label!r} is not one of {', '.join(LABELS)}")
     return LABELS.index(label)

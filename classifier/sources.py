@@ -6,10 +6,11 @@ it training never sees. A label that the source did not judge stays out, never b
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from classifier import templates
 from classifier.labels import LABELS
 
 Record = Mapping[str, Any]
@@ -47,6 +48,7 @@ class Source:
     dev_share: float = 0.1
     calibration_share: float = 0.0
     cap: int = 0  # most rows to train on, 0 for all
+    made: Callable[[], Iterable[Record]] | None = None  # rows made here instead of read
 
 
 def toxic(row: Record) -> Judgement:
@@ -183,6 +185,11 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "hatemoji_build", "toxicity", "CC BY 4.0", hatemoji,
         group="split", held_out=("validation",),
+    ),
+    Source(
+        "identity_templates", "toxicity", "made by classifier/templates.py", hateful,
+        weight=0.5, group="frame", held_out=templates.HELD_OUT, dev_share=0.0,
+        made=templates.rows,
     ),
     Source("convabuse", "toxicity", "CC BY 4.0", toxic, held_out=("*",)),
     Source("safenlp_toxigen", "toxicity", "MIT", hateful, weight=0.7, dev_share=0.2),

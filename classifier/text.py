@@ -23,11 +23,11 @@ _PASSES = 8  # each pass shortens the text or removes a digit; real text settles
 _LEET_INSIDE = r"(?<=[a-z])[013457@$!]+(?=[a-z])|(?<=[a-z])\$+(?![\w$])"
 _SPELLED = r"(?<![^\W_])[a-z](?P<gap>[ .\-_*])[a-z](?:(?P=gap)[a-z])+(?![^\W_])"
 _REPEAT = r"([a-z])\1\1+"
-# One cheap look decides whether the slow steps are needed at all.
-_SUSPECT = re.compile(
-    r"[a-z][013457@$!]+[a-z]|[a-z]\$|(?<![a-z0-9])[a-z][ .\-_*][a-z][ .\-_*][a-z](?![a-z0-9])"
-    r"|([a-z])\1\1"
-)
+# Cheap looks that decide whether the slow steps are needed at all; each begins with a
+# character that is rare in plain text, so that the search skips along.
+_LEET_SIGN = re.compile(r"[013457@$!](?<=[a-z].)")
+_SPELLED_SIGN = re.compile(r"[ .\-_*][a-z][ .\-_*][a-z](?![a-z0-9])")
+_RUNS = tuple(letter * 3 for letter in "abcdefghijklmnopqrstuvxyz")
 _ADDRESS = re.compile(r"://|www\.|@[\w-]+\.|\.(?:com|org|net|io|ru|html?|php)\b")
 _LONGEST_DISGUISE = 40  # code points; longer tokens are keys, hashes or addresses
 
@@ -65,7 +65,7 @@ def fold(text: str) -> str:
     """The normal form of ``text``; ``fold(fold(text)) == fold(text)``."""
     if text.isascii():
         folded = text.lower()
-        return _undisguise(folded) if _SUSPECT.search(folded) else folded
+        return _undisguise(folded) if _suspect(folded) else folded
     return _settle(text)
 
 
@@ -91,11 +91,17 @@ def neutralise(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _unsafe().sub("", text)
 
 
+def _suspect(text: str) -> bool:
+    if _LEET_SIGN.search(text) or _SPELLED_SIGN.search(text):
+        return True
+    return any(run in text for run in _RUNS)
+
+
 def _settle(text: str) -> str:
     for _ in range(_PASSES):
         before = text
         text = _widely(text)
-        if _SUSPECT.search(text):
+        if _suspect(text):
             text = _undisguise(text)
         if text == before or text.isascii():
             break
@@ -123,7 +129,7 @@ def _undisguise(text: str) -> str:
         before = text
         for step in _disguise_steps():
             text = step.pattern.sub(step.rewrite, text)
-        if text == before or not _SUSPECT.search(text):
+        if text == before or not _suspect(text):
             break
     return text
 
@@ -202,7 +208,7 @@ _MARKS = (
 @cache
 def _disguise_steps() -> tuple[_Step, ...]:
     return (
-        _Step(re.compile(r"\S*[013457@$!]\S*"), _unleet),
+        _Step(re.compile(r"(?<!\S)[^\s013457@$!]*[013457@$!]\S*"), _unleet),
         _Step(re.compile(_SPELLED), lambda m: re.sub(r"[^a-z]", "", m[0])),
         _Step(re.compile(_REPEAT), _shorten),
     )

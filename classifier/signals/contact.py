@@ -8,6 +8,7 @@ _PHONE = re.compile(
     r"(?<![\w./:#-])(?:\+|00)\d{1,3}[ .()-]{0,2}(?:\d[ .()-]{0,2}){6,12}\d(?![\w-])"
     r"|(?<![\w./:#-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w-])"
 )
+_DIGITS = re.compile(r"\d{2}")  # no telephone number is written without two in a row
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 _MESSENGER = re.compile(
     r"\b(?:whats?\s?app|telegram|wechat|weixin|viber|kik|skype|icq|line id)\b\W{0,6}"
@@ -17,12 +18,20 @@ _MESSENGER = re.compile(
 )
 
 
+_MESSENGERS = (
+    *("whats", "telegram", "wechat", "weixin", "viber", "kik", "skype", "icq", "line id"),
+    *("t.me", "wa.me"),
+)
+
+
 def _look(pattern: re.Pattern[str], text: str, strength: float, detail: str) -> Finding | None:
     places = tuple(match.span() for match in pattern.finditer(text))
     return (strength, detail, places) if places else None
 
 
 def _phone(scan: Scan) -> Finding | None:
+    if not _DIGITS.search(scan.given.text):
+        return None
     return _look(_PHONE, scan.given.text, 0.6, "a telephone number")
 
 
@@ -33,6 +42,9 @@ def _email(scan: Scan) -> Finding | None:
 
 
 def _messenger(scan: Scan) -> Finding | None:
+    lowered = scan.given.text.lower()
+    if not any(name in lowered for name in _MESSENGERS):
+        return None
     return _look(_MESSENGER, scan.given.text, 0.8, "a messenger account to write to")
 
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 from classifier.signals.records import Check, Finding, Scan
-from classifier.text import fold, neutralise
+from classifier.text import fold
 
 _SHORTEST = 12  # letters below which capitals say nothing (acronyms)
 _SHOUT = 0.6  # share of capitals from which a text shouts
@@ -16,23 +16,25 @@ _HIDDEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe
 _MIXED_WORD = re.compile(r"(?=\w*[A-Za-z])(?=\w*[\u0370-\u052f\u0530-\u058f\u13a0-\u13ff])\w+")
 _STYLED = re.compile(r"[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9]{3,}")
 _PRAISE = re.compile(
-    r"(?:great|nice|good|awesome|amazing|excellent|wonderful|fantastic|superb|informative|useful)"
+    r"\b(?:(?:great|nice|good|awesome|amazing|excellent|wonderful|fantastic|superb|informative|useful)"
     r" (?:post|article|blog|site|web ?site|info|information|content|work|share|sharing|write-?up)"
     r"|thanks? (?:you )?(?:so much )?for (?:sharing|the (?:great|nice|useful) )"
     r"|keep (?:it up|up the good work|sharing|posting)|i (?:really )?(?:enjoyed?|like[ds]?|loved?)"
     r" (?:reading )?(?:your|this) (?:post|article|blog|site)|visit my|check (?:out )?my"
-    r"|i have bookmarked|i will (?:definitely )?(?:be back|come back|share)|hello there",
-    re.IGNORECASE,
+    r"|i have bookmarked|i will (?:definitely )?(?:be back|come back|share)|hello there)",
 )
+_LONGEST_PRAISE = 600  # code points; longer texts are about something
 _STOCK_SHARE = 0.35  # share of a short text that stock praise must make up
 
 
 def _shouting(scan: Scan) -> Finding | None:
-    letters = [c for c in scan.given.text if c.isalpha()]
-    upper = sum(c.isupper() for c in letters)
-    if len(letters) < _SHORTEST or upper < _SHOUT * len(letters):
+    upper = sum(map(str.isupper, scan.given.text))
+    if upper < _SHOUT * _SHORTEST:
         return None
-    share = upper / len(letters)
+    letters = sum(map(str.isalpha, scan.given.text))
+    if letters < _SHORTEST or upper < _SHOUT * letters:
+        return None
+    share = min(1.0, upper / letters)
     return share, f"{share:.0%} of the letters are capitals", ()
 
 
@@ -71,7 +73,11 @@ def _spelled(text: str) -> Finding | None:
 
 
 def _praise(scan: Scan) -> Finding | None:
-    text = neutralise(scan.given.text)
+    text = scan.given.text
+    if len(text) > _LONGEST_PRAISE:
+        return None
+    lowered = text.lower()
+    text = lowered if len(lowered) == len(text) else text  # a few letters grow in lower case
     places = tuple(match.span() for match in _PRAISE.finditer(text))
     covered = sum(end - start for start, end in places)
     baited = bool(scan.links or scan.given.url)

@@ -12,9 +12,21 @@ from classifier.features import Shape
 from classifier.sources import SOURCES
 from classifier.training import Plan, train
 
-_FRIENDLY = "thanks build works great article nice weather garden release music friend".split()
-_RUDE = "stupid idiot moron fool pathetic loser trash disgusting".split()
-_SPAM = "casino viagra cheap pills bonus loans discount".split()
+_FRIENDLY = [
+    "thanks",
+    "build",
+    "works",
+    "great",
+    "article",
+    "nice",
+    "weather",
+    "garden",
+    "release",
+    "music",
+    "friend",
+]
+_RUDE = ["stupid", "idiot", "moron", "fool", "pathetic", "loser", "trash", "disgusting"]
+_SPAM = ["casino", "viagra", "cheap", "pills", "bonus", "loans", "discount"]
 
 
 def _sentence(words, draw):

@@ -1,6 +1,5 @@
 """The vectorised hashes are the plain ones, for every text and every batch."""
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,7 +45,7 @@ def test_character_rows_agree_with_a_plain_loop():
     def agree(texts):
         batch = grams(texts, SHAPE)
         for k, text in enumerate(texts):
-            found = batch.chars[batch.char_bounds[k] : batch.char_bounds[k + 1]]
+            found = batch.chars[:, batch.char_bounds[k] : batch.char_bounds[k + 1]]
             assert set(found.ravel().tolist()) - {0} == char_rows(text)
 
     agree()
@@ -79,7 +78,7 @@ def test_word_rows_agree_with_a_plain_loop_and_stay_inside_their_text():
     def agree(texts):
         batch = grams([" ".join(words) for words in texts], SHAPE)
         for k, words in enumerate(texts):
-            found = batch.words[batch.word_bounds[k] : batch.word_bounds[k + 1]]
+            found = batch.words[:, batch.word_bounds[k] : batch.word_bounds[k + 1]]
             assert set(found.ravel().tolist()) - {0} == word_rows(words)
 
     agree()
@@ -92,8 +91,8 @@ def test_a_text_has_the_same_rows_alone_and_in_any_batch():
         together = list(distinct_rows(texts, SHAPE))
         for text, rows in zip(texts, together, strict=True):
             (alone,) = distinct_rows([text], SHAPE)
-            np.testing.assert_array_equal(rows, alone)
-            assert (np.diff(rows.astype(np.int64)) > 0).all()
+            assert set(rows.tolist()) == set(alone.tolist())
+            assert len(set(rows.tolist())) == len(rows)
 
     agree()
 

@@ -129,7 +129,7 @@ def test_plain_spam_scores_high(shipped, text):
         "Great explanation, although I would use a dictionary here instead of a switch.",
         "How does this compare to the approach of the previous article?",
         "We moved to PostgreSQL 15 last year and the migration took a weekend.",
-        "My grandmother is Jewish and she makes the best soup.",
+        "The baker on our corner is Jewish and his bread is wonderful.",
     ],
 )
 def test_ordinary_comments_score_low_on_everything(shipped, text):
@@ -139,10 +139,12 @@ def test_ordinary_comments_score_low_on_everything(shipped, text):
 def test_loading_and_scoring_need_neither_scikit_learn_nor_scipy_nor_the_service():
     code = (
         "import sys, classifier as c\n"
-        "m = c.load(c.default_artifact()); m.score(['hello wörld']); m.explain('you idiot', 'insult')\n"
+        "m = c.load(c.default_artifact())\n"
+        "m.score(['hello wörld']); m.explain('you idiot', 'insult')\n"
         "c.run_signals(c.SignalInput(text='hi'))\n"
         "roots = {name.split('.')[0] for name in sys.modules}\n"
-        "print(sorted(roots & {'sklearn', 'scipy', 'joblib', 'litestar', 'redis', 'httpx', 'service'}))"
+        "banned = {'sklearn', 'scipy', 'joblib', 'litestar', 'redis', 'httpx', 'service'}\n"
+        "print(sorted(roots & banned))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
