@@ -18,6 +18,7 @@ from service import __version__
 from service.api import (
     bans,
     comments,
+    docs,
     events,
     exchange,
     health,
@@ -73,7 +74,7 @@ def litestar_app(services: Services) -> Litestar:
         return Response(document, media_type="application/json")
 
     return Litestar(
-        [*API_ROUTES, openapi_json, *console.ROUTES, *embed.ROUTES],
+        [*API_ROUTES, openapi_json, *docs.ROUTES, *console.ROUTES, *embed.ROUTES],
         lifespan=[lifespan],
         state=State({"services": services, "probe": health.Probe()}),
         exception_handlers={Exception: problems.answer},
@@ -93,7 +94,7 @@ def api_document(server: str) -> dict[str, Any]:
 
 def operations(routes: Iterable[BaseRouteHandler]) -> list[tuple[str, str, Operation]]:
     """Path, method and declaration of every route."""
-    rows = []
+    rows: list[tuple[str, str, Operation]] = []
     for route in routes:
         for path in sorted(route.paths):
             if "operations" in route.opt:

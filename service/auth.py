@@ -13,7 +13,9 @@ from service.ids import site_number_of
 from service.records import ApiKey, Credential, Site
 from service.store import Store
 
-Scope = Literal["submit", "read", "threads", "decide", "queues", "score", "events", "admin", "doors"]
+Scope = Literal[
+    "submit", "read", "threads", "decide", "queues", "score", "events", "admin", "doors"
+]
 
 SCOPES: Final[dict[str, frozenset[str]]] = {
     "publishable": frozenset({"submit", "threads"}),

@@ -52,17 +52,20 @@ class Feeds:
         except (RedisError, OSError) as error:
             log.get("feed").warning("feed_lost", site=site, error=type(error).__name__)
         finally:
-            self._readers.pop(site, None)
-            self._tell(site, None)
+            # Cancelled ones were already removed; the next reader's listeners are not ours to end.
+            if self._readers.get(site) is asyncio.current_task():
+                del self._readers[site]
+                self._tell(site, None)
 
     def _tell(self, site: str, event: Event | None) -> None:
         for listener in list(self._listeners.get(site, ())):
             if listener.full():
-                # Too slow: it is ended and comes back with Last-Event-ID.
+                # Too slow: it alone is ended, and comes back with Last-Event-ID.
                 self._listeners[site].discard(listener)
                 listener.get_nowait()
-                event = None
-            listener.put_nowait(event)
+                listener.put_nowait(None)
+            else:
+                listener.put_nowait(event)
 
     def close(self) -> None:
         """Ends every stream."""

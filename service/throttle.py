@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from service import metrics
 from service.errors import Throttled, Unavailable
 from service.records import Credential
+from service.setting_kinds import Network
 from service.store.limits import Limits, Rate, Taken
 
 LIMITS: Final[dict[str, Rate]] = {
-    "reader": Rate(burst=10, window_s=60),
+    "reader": Rate(burst=30, window_s=60),
     "publishable": Rate(burst=600, window_s=60),
     "secret": Rate(burst=3000, window_s=1),
     "anonymous": Rate(burst=120, window_s=60),
 }
 """`reader`: one network address submitting with a publishable key; `publishable`: all of a
-publishable key's submissions; `secret`: a secret or admin key; `anonymous`: requests without a key."""
+publishable key's submissions; `secret`: a secret or admin key; `anonymous`: requests without
+one."""
 
 
 class Throttle:
@@ -88,3 +91,32 @@ def network(ip: str) -> str:
     if address.version == 4:
         return str(address)
     return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def client_ip(scope: Any, trusted: Sequence[Network]) -> str:
+    """The caller's address: the peer's, or what the nearest trusted proxy says it is."""
+    peer = scope["client"][0] if scope.get("client") else ""
+    if not trusted or not _within(peer, trusted):
+        return str(peer)
+    # A proxy may add a header of its own below one that the caller sent: all are one list.
+    forwarded = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")
+    for hop in reversed(forwarded.decode("latin-1").split(",")):
+        address = hop.strip()
+        if _address(address) is None:
+            break
+        peer = address
+        if not _within(address, trusted):
+            break
+    return str(peer)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _within(text: str, networks: Sequence[Network]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)

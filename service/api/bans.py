@@ -15,6 +15,7 @@ from service.api.document import Operation
 from service.api.requests import Req, caller, read_json, services
 from service.errors import NotFound, invalid
 from service.ids import Secrets
+from service.pipeline import fields
 from service.records import Ban
 
 Kind = Literal["author", "address", "domain", "ip", "cidr"]
@@ -132,9 +133,7 @@ async def unban(request: Req, site: str, ban_id: str) -> None:
     parts = services(request)
     auth.reach(await caller(request, "decide"), site)
     await parts.rules.get(site)
-    if not await parts.store.sites.unban(
-        site, _stored_id(parts.secrets, site, ban_id.lstrip("/"))
-    ):
+    if not await parts.store.sites.unban(site, _stored_id(parts.secrets, site, ban_id.lstrip("/"))):
         raise NotFound("There is no such ban.")
 
 
@@ -182,8 +181,8 @@ def canonical(kind: Kind, value: str, site: str, secrets: Secrets) -> str:
     """
     try:
         match kind:
-            case "address" if "@" in value:
-                return secrets.author_id(site, value)
+            case "address":
+                return secrets.author_id(site, fields.email(value))
             case "ip":
                 return str(ipaddress.ip_address(value))
             case "cidr":
@@ -192,7 +191,7 @@ def canonical(kind: Kind, value: str, site: str, secrets: Secrets) -> str:
                 return value.lower()
             case "author" if _AUTHOR.fullmatch(value):
                 return value
-    except ValueError:
+    except (ValueError, fields.Wrong):
         pass
     raise invalid("/value", f"invalid_{kind}", f"this is not a valid {kind}")
 
@@ -201,12 +200,12 @@ def _stored_id(secrets: Secrets, site: str, ban_id: str) -> str:
     """A ban's id as it is kept: one that holds an address is kept as the author's id."""
     if "@" not in ban_id:
         return ban_id
-    return "address:" + secrets.author_id(site, ban_id.removeprefix("address:").removeprefix("email:"))
+    return "address:" + secrets.author_id(
+        site, ban_id.removeprefix("address:").removeprefix("email:")
+    )
 
 
 def _instant(text: str | None) -> int | None:
-    from service.pipeline import fields
-
     if text is None:
         return None
     try:

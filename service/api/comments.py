@@ -17,16 +17,16 @@ from service.api.requests import (
     BULK_MAX,
     Req,
     caller,
-    client_ip,
     if_match,
     read_json,
+    request_id,
     services,
 )
 from service.errors import NotFound, OriginNotAllowed, PreconditionFailed, invalid
-from service.ids import short_hash
 from service.pipeline import validate
 from service.records import StoredComment
 from service.store.comments import Idempotency
+from service.throttle import client_ip
 
 
 class BatchIn(Struct, forbid_unknown_fields=True):
@@ -105,28 +105,20 @@ async def _one(request: Req, who: Caller, raw: bytes, key: str) -> BatchItem:
     now = parts.now()
     try:
         submission = validate.decode_json(raw)
-        rules = await rules_for(parts, who, submission)
+        rules = await rules_for(parts, who, submission.site)
         accepted = await parts.intake.submit(
             check(submission, who, rules, now),
             rules.site.id,
-            idempotency=Idempotency(short_hash(key), _digest(raw)) if key else None,
+            idempotency=Idempotency.of(key, raw) if key else None,
             now=now,
         )
     except Exception as error:
         failure = problems.public(error)
-        document = problems.document(
-            failure, "/v1/comments/batch", request.scope.get("request_id", "")  # type: ignore[call-overload]
-        )
+        document = problems.document(failure, "/v1/comments/batch", request_id(request))
         return BatchItem(code=failure.status, error=document)
     receipt = f"{parts.settings.public_url}/r/{parts.secrets.receipt(accepted.id)}"
     out = answers.accepted_out(accepted, receipt, full=True)
     return BatchItem(code=201, **msgspec.structs.asdict(out))
-
-
-def _digest(raw: bytes) -> bytes:
-    import hashlib
-
-    return hashlib.sha256(raw).digest()[:16]
 
 
 async def stored_comment(request: Req, comment_id: str, scope: auth.Scope) -> StoredComment:

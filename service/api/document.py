@@ -1,8 +1,8 @@
 """The OpenAPI document, made from what every route declares about itself.
 
-Litestar's own generator reads parameters from signatures and cannot see bare ASGI routes; routes here
-read their bodies themselves (to name every wrong field), so each carries an `Operation` instead. The
-JSON Schemas come from msgspec, from the very types that decode and encode.
+Litestar's own generator reads parameters from signatures and cannot see bare ASGI routes; routes
+here read their bodies themselves (to name every wrong field), so each carries an `Operation`
+instead. The JSON Schemas come from msgspec, from the very types that decode and encode.
 """
 
 from __future__ import annotations
@@ -14,6 +14,15 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+
+HEADERS: Final[dict[str, str]] = {
+    "Idempotency-Key": "Any text of 1 to 255 characters, new for every request: the same key and "
+    "body get the same answer for seven days, another body is refused.",
+    "If-Match": "The version you read, as its ETag: if it is no longer current, nothing is changed.",
+    "If-None-Match": "The ETag you have: an unchanged answer is 304 without a body.",
+    "Last-Event-ID": "The id of the last event you have seen.",
+}
+"""Every request header an operation may name, and what it does."""
 
 REF: Final = "#/components/schemas/{name}"
 
@@ -85,7 +94,7 @@ def openapi(
         )
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Winnow", "version": version, "license": {"name": "Apache-2.0"}},
+        "info": {"title": "Winnow", "version": version},
         "servers": [{"url": server}],
         "paths": dict(sorted(paths.items())),
         "components": {
@@ -156,7 +165,13 @@ def _query(operation: Operation) -> list[dict[str, Any]]:
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "header",
+            "description": HEADERS[name],
+            "required": False,
+            "schema": {"type": "string"},
+        }
         for name in operation.headers
     ]
 

@@ -36,8 +36,8 @@ CORS: Final = [
         b"X-Request-Id",
     ),
 ]
-"""Keys travel in a header, never in a cookie, so any origin may ask; whose page may use which key is
-checked per site (`auth.check_origin`)."""
+"""Keys travel in a header, never in a cookie, so any origin may ask; whose page may use which key
+is checked per site (`auth.check_origin`)."""
 _PREFLIGHT: Final = [
     *CORS[:1],
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
@@ -71,7 +71,7 @@ def edge(app: App) -> App:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = list(message["headers"])
-                if api or not any(name == b"content-security-policy" for name, _ in headers):
+                if not any(name == b"content-security-policy" for name, _ in headers):
                     headers.extend(_API)
                 message["headers"] = [*headers, *added]
             await send(message)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from service.api import answers
 from service.api.document import SITE, Operation, text_param
 from service.api.requests import Query, Req, caller, one_site, services
-from service.errors import Unavailable, invalid
+from service.errors import invalid
 from service.feed import Feeds
 from service.services import Services
 from service.store.events import Event, older, valid
@@ -85,8 +85,10 @@ async def _stream(
     yield b"retry: 2000\n\n"
     async with feeds.listen(site) as listener:
         oldest = await parts.store.events.oldest(site)
-        # `0` asks for whatever is kept; any other cursor behind the oldest event has lost some.
-        if resumed and cursor not in ("0", "0-0") and older(cursor, oldest):
+        # `0` asks for whatever is kept; any other cursor behind the oldest event has lost some, and
+        # where nothing is kept any more, so has every cursor.
+        lost = oldest == "0-0" or older(cursor, oldest)
+        if resumed and cursor not in ("0", "0-0") and lost:
             yield b"event: reset\ndata: {}\n\n"
             cursor = "0-0"
         while kept := await parts.store.events.after(site, cursor):
@@ -95,17 +97,16 @@ async def _stream(
             cursor = kept[-1].cursor
         while not parts.draining and time.monotonic() < ends:
             try:
-                event = await asyncio.wait_for(listener.get(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    heard = await listener.get()
             except TimeoutError:
                 yield b": still here\n\n"
                 continue
-            except Unavailable:
+            if heard is None:
                 return
-            if event is None:
-                return
-            if older(cursor, event.cursor):
-                yield frame(site, event)
-                cursor = event.cursor
+            if older(cursor, heard.cursor):
+                yield frame(site, heard)
+                cursor = heard.cursor
 
 
 def frame(site: str, event: Event) -> bytes:

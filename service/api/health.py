@@ -104,8 +104,10 @@ async def readyz(request: Req) -> Response[bytes]:
     probe: Probe = request.app.state.probe
     failure = await probe.failure(parts)
     durability = 0
-    if not failure:
-        durability = (await parts.store.health.state()).durability
+    try:
+        durability = 0 if failure else (await parts.store.health.state()).durability
+    except Unavailable as error:  # it went within the second the probe is believed
+        failure = str(error)
     checks = [
         CheckOut("store", not failure, failure or "written and on disk"),
         CheckOut("draining", not parts.draining, "stopping" if parts.draining else "no"),
@@ -125,9 +127,7 @@ async def readyz(request: Req) -> Response[bytes]:
 @get(
     "/metrics",
     opt={
-        "operation": Operation(
-            summary="Prometheus metrics", answers={200: "text/plain"}, tag="Ops"
-        )
+        "operation": Operation(summary="Prometheus metrics", answers={200: "text/plain"}, tag="Ops")
     },
 )
 async def metrics_page(request: Req) -> Response[bytes]:
@@ -135,7 +135,7 @@ async def metrics_page(request: Req) -> Response[bytes]:
     parts = services(request)
     registry = CollectorRegistry()
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        multiprocess.MultiProcessCollector(registry)
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         content = generate_latest(registry)
     else:
         content = generate_latest(PROCESS_REGISTRY)

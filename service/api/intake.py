@@ -6,7 +6,6 @@ its cost); everything it may answer is declared in `OPERATION`.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final, cast
 
 import msgspec
@@ -14,9 +13,9 @@ from litestar import asgi
 from litestar.types import Receive, Scope, Send
 
 from service import auth, metrics
-from service.api import answers, problems
+from service.api import answers, problems, refusal
 from service.api.document import Operation
-from service.api.requests import BODY_MAX, client_ip
+from service.api.requests import BODY_MAX
 from service.errors import (
     Malformed,
     MethodNotAllowed,
@@ -26,12 +25,13 @@ from service.errors import (
     WinnowError,
     invalid,
 )
-from service.ids import short_hash
 from service.pipeline import validate
 from service.pipeline.rules import Rules
-from service.records import Credential, Submission
+from service.pipeline.submit import Accepted
+from service.records import Credential, Draft, Submission
 from service.services import Services
 from service.store.comments import Idempotency
+from service.throttle import client_ip
 
 FORM: Final = "application/x-www-form-urlencoded"
 OPERATION: Final = Operation(
@@ -64,6 +64,11 @@ class Caller(msgspec.Struct):
         return self.headers.get(name, b"").decode("latin-1")
 
     @property
+    def media(self) -> bytes:
+        """The body's media type, without parameters."""
+        return _media(self.headers)
+
+    @property
     def origin(self) -> str | None:
         """The page's origin."""
         return auth.origin_of(self.header(b"origin"), self.header(b"referer"))
@@ -81,60 +86,88 @@ async def intake(scope: Scope, receive: Receive, send: Send) -> None:
     except Exception as error:
         failure = problems.public(error)
         metrics.REFUSED.labels(failure.code).inc()
-        content = problems.body(failure, "/v1/comments", cast(Any, scope).get("request_id", ""))
-        status, headers = failure.status, {"Content-Type": problems.MEDIA_TYPE, **failure.headers}
+        status, (headers, content) = failure.status, _refused(cast(Any, scope), failure)
+        headers = {**headers, **failure.headers}
     raw = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()]
     raw.append((b"content-length", str(len(content)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
+def _refused(scope: Any, failure: WinnowError) -> tuple[dict[str, str], bytes]:
+    """The headers and content of a refusal: a page for a browser's plain form, else a problem."""
+    request_id = scope.get("request_id", "")
+    if refusal.prefers_page(dict(scope["headers"])):
+        return refusal.page(failure, request_id)
+    content = problems.body(failure, "/v1/comments", request_id)
+    return {"Content-Type": problems.MEDIA_TYPE}, content
+
+
 async def _submit(scope: Scope, receive: Receive) -> tuple[int, dict[str, str], bytes]:
     parts = cast(Services, scope["litestar_app"].state.services)
     now = parts.now()
-    headers = dict(scope["headers"])
-    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    form: dict[str, str] | None = None
-    ip = client_ip(scope, parts.settings.proxy_networks)
-    if media == FORM.encode():
-        # A plain form cannot send Authorization, so its key is a field, known after the body is read.
-        await parts.throttle.anonymous(ip)
-        body = await _read(receive, headers)
-        form = validate.form_fields(body)
-        key = form.pop("key", "")
-        credential = await _form_credential(parts, headers, key, now)
-    else:
-        credential = await parts.gate.credential(
-            headers.get(b"authorization", b"").decode("latin-1"), now
-        )
-        body = b""
-    auth.allow(credential, "submit")
-    caller = Caller(headers, credential, ip, parts.settings.public_url)
-    limits = await parts.throttle.submission(credential, ip)
+    caller, form, body = await _caller(parts, scope, receive, now)
+    auth.allow(caller.credential, "submit")
+    if caller.publishable:
+        # Before anything is read: a foreign page learns nothing of what we think of its comment.
+        await rules_for(parts, caller, None)
+    limits = await parts.throttle.submission(caller.credential, caller.ip)
     if form is None:
-        body = await _read(receive, headers)
-        if media not in (b"application/json", b""):
+        body = await _read(receive, caller.headers)
+        if caller.media not in (b"application/json", b""):
             raise UnsupportedMediaType("Send application/json or " + FORM + ".")
     submission = validate.decode_json(body) if form is None else validate.decode_form(form)
-    rules = await rules_for(parts, caller, submission)
+    rules = await rules_for(parts, caller, submission.site)
     accepted = await parts.intake.submit(
         check(submission, caller, rules, now),
         rules.site.id,
-        idempotency=_idempotency(headers, body),
+        idempotency=_idempotency(caller.headers, body),
         now=now,
     )
     if form is not None:
-        return 303, {"Location": landing(caller, rules, accepted, parts)}, b""
+        return 303, _landed(landing(caller, rules, accepted, parts), accepted, parts), b""
+    return 201, *_created(parts, caller, accepted, limits)
+
+
+def _created(
+    parts: Services, caller: Caller, accepted: Accepted, limits: dict[str, str]
+) -> tuple[dict[str, str], bytes]:
     receipt = f"{parts.settings.public_url}/r/{parts.secrets.receipt(accepted.id)}"
     out = answers.accepted_out(accepted, receipt, full=not caller.publishable)
-    answered = {
+    headers = {
         "Content-Type": "application/json",
         "Location": f"/v1/comments/{accepted.id}",
         **limits,
     }
     if accepted.replayed:
-        answered["Idempotent-Replayed"] = "true"
-    return 201, answered, answers.encode(out)
+        headers["Idempotent-Replayed"] = "true"
+    return headers, answers.encode(out)
+
+
+async def _caller(
+    parts: Services, scope: Scope, receive: Receive, now: int
+) -> tuple[Caller, dict[str, str] | None, bytes]:
+    """Who is calling, and the form they sent if it is one, with its raw body.
+
+    A plain form cannot send Authorization: its key is a field, known after the body is read.
+    """
+    headers = dict(scope["headers"])
+    ip = client_ip(scope, parts.settings.proxy_networks)
+    form: dict[str, str] | None = None
+    body = b""
+    if _media(headers) == FORM.encode():
+        await parts.throttle.anonymous(ip)
+        body = await _read(receive, headers)
+        form = validate.form_fields(body)
+        credential = await _form_credential(parts, headers, form.pop("key", ""), now)
+    else:
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        credential = await parts.gate.credential(authorization, now)
+    return Caller(headers, credential, ip, parts.settings.public_url), form, body
+
+
+def _media(headers: dict[bytes, bytes]) -> bytes:
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
 
 
 async def _form_credential(
@@ -151,7 +184,7 @@ async def _form_credential(
     return credential
 
 
-async def rules_for(parts: Services, caller: Caller, submission: Submission) -> Rules:
+async def rules_for(parts: Services, caller: Caller, named: str | None) -> Rules:
     """The rules of the site a submission is for.
 
     Raises:
@@ -160,7 +193,6 @@ async def rules_for(parts: Services, caller: Caller, submission: Submission) -> 
         NotFound: no such site.
     """
     sites = caller.credential.sites
-    named = submission.site
     if named is None:
         if sites is None or len(sites) != 1:
             raise invalid("/site", "required", "this key reaches several sites: name one")
@@ -172,7 +204,7 @@ async def rules_for(parts: Services, caller: Caller, submission: Submission) -> 
     return rules
 
 
-def check(submission: Submission, caller: Caller, rules: Rules, now: int) -> Any:
+def check(submission: Submission, caller: Caller, rules: Rules, now: int) -> Draft:
     """The valid draft of a submission; a web page's address and agent come from the request.
 
     Raises:
@@ -194,16 +226,27 @@ def check(submission: Submission, caller: Caller, rules: Rules, now: int) -> Any
     )
 
 
-def landing(caller: Caller, rules: Rules, accepted: Any, parts: Services) -> str:
+def landing(caller: Caller, rules: Rules, accepted: Accepted, parts: Services) -> str:
     """Where a form's sender is led: back to the page if it is the site's, else to the receipt."""
     origin = caller.origin or ""
-    page: str = accepted.page
+    page = accepted.page
     ours = (*rules.site.origins, caller.own)
     if page.startswith("/") and origin in ours:
         return f"{origin}{page}"
     if any(page == o or page.startswith(o + "/") for o in ours):
         return page
     return f"{parts.settings.public_url}/r/{parts.secrets.receipt(accepted.id)}"
+
+
+def _landed(location: str, accepted: Any, parts: Services) -> dict[str, str]:
+    """A form's answer; our own page is told by a cookie which comment was just sent."""
+    own, headers = parts.settings.public_url, {"Location": location}
+    if location.startswith(f"{own}/demo"):
+        token = parts.secrets.receipt(accepted.id)
+        secure = "; Secure" if own.startswith("https:") else ""
+        cookie = f"winnow-sent={token}; Path=/demo; Max-Age=300; HttpOnly; SameSite=Strict{secure}"
+        headers["Set-Cookie"] = cookie
+    return headers
 
 
 def _idempotency(headers: dict[bytes, bytes], body: bytes) -> Idempotency | None:
@@ -215,7 +258,7 @@ def _idempotency(headers: dict[bytes, bytes], body: bytes) -> Idempotency | None
         return None
     if len(key) > 255:
         raise invalid("/Idempotency-Key", "too_long", "at most 255 characters")
-    return Idempotency(short_hash(key), hashlib.sha256(body).digest()[:16])
+    return Idempotency.of(key, body)
 
 
 async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes:

@@ -83,7 +83,7 @@ def public(error: Exception) -> WinnowError:
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The response to a failed request."""
     failure = public(error)
-    request_id = request.scope.get("request_id", "")  # type: ignore[call-overload]
+    request_id = str(request.scope.get("request_id", ""))
     return Response(
         body(failure, request.scope["path"], request_id),
         status_code=failure.status,

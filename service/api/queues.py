@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 from litestar import Response, delete, get, post, put
 from msgspec import Meta, Struct
@@ -20,10 +20,11 @@ from service.api.document import (
     whole_param,
 )
 from service.api.requests import Query, Req, caller, cursor, one_site, read_json, services
-from service.errors import Conflict, NotFound
-from service.pipeline.queues import Ask, list_queue, queued
+from service.errors import Conflict, NotFound, invalid
+from service.pipeline import fields
+from service.pipeline.queues import Ask, Row, list_queue, queued
 from service.records import QUEUES, Lease, Status
-from service.store.queues import Flow, Waiting
+from service.store.queues import Flow, Sort, Waiting
 
 CLAIM_S: Final = 300
 
@@ -173,8 +174,8 @@ async def queue(request: Req, status: str) -> Response[bytes]:
     site = await one_site(request, credential, query.text("site"))
     ask = Ask(
         status=_status(status),
-        sort=query.choice("sort", "priority", "priority", "oldest", "newest"),
-        page=query.text("page"),
+        sort=cast(Sort, query.choice("sort", "priority", "priority", "oldest", "newest")),
+        page=_page(query.text("page")),
         reason=query.text("reason"),
         author=_author(request, site, query.text("author")),
         label=query.choice("label", "", "", *parts.scorer.labels),
@@ -197,6 +198,14 @@ def _status(text: str) -> Status:
         if status == text:
             return status
     raise NotFound(f"There is no queue {text!r}; there are {', '.join(QUEUES)}.")
+
+
+def _page(text: str) -> str:
+    """A page as comments are filed under it."""
+    try:
+        return fields.page(text) if text else ""
+    except fields.Wrong as wrong:
+        raise invalid("/page", wrong.code, wrong.detail) from None
 
 
 def _author(request: Req, site: str, text: str) -> str:
@@ -231,7 +240,7 @@ async def claim(request: Req) -> Response[bytes]:
         sites = [await one_site(request, credential, named)]
     else:
         sites = await parts.gate.sites(credential)
-    rows = []
+    rows: list[Row] = []
     for site in sites:
         left = asked.count - len(rows)
         if left <= 0:

@@ -7,11 +7,10 @@ from msgspec import Struct
 
 from service.api import answers
 from service.api.document import Operation
-from service.api.requests import Req, client_ip, services
-from service.errors import NotFound
-from service.pipeline.decide import public_reason
-from service.pipeline.enqueue import told_status
+from service.api.requests import Req, services
+from service.pipeline.receipts import by_receipt, told
 from service.records import StoredComment
+from service.throttle import client_ip
 
 
 class ReceiptOut(Struct):
@@ -25,34 +24,13 @@ class ReceiptOut(Struct):
     appeal: str | None
 
 
-async def receipt_of(request: Req, token: str) -> StoredComment:
-    """The comment behind a receipt.
-
-    Raises:
-        NotFound: the link is not one of ours, or the comment is gone.
-    """
-    parts = services(request)
-    ip = client_ip(request.scope, parts.settings.proxy_networks)
-    await parts.throttle.anonymous(ip)
-    comment_id = parts.secrets.open_receipt(token)
-    site = comment_id and await parts.gate.site_named_by(comment_id)
-    stored = await parts.store.comments.read(site, comment_id) if site and comment_id else None
-    if stored is None:
-        raise NotFound("No such receipt.")
-    return stored
-
-
 def receipt_out(stored: StoredComment) -> ReceiptOut:
     """What the author is told; under a shadow ban that the comment waits."""
-    status = told_status(stored.status, stored.comment.verdict)
-    reason = ""
-    if status in ("pending", "spam", "rejected"):
-        decided = stored.decision.reason if stored.decision else ""
-        reason = decided or public_reason(stored.comment.verdict, status)
+    standing = told(stored)
     return ReceiptOut(
         id=stored.comment.id,
-        status=status,
-        reason=reason,
+        status=standing.status,
+        reason=standing.reason,
         page=stored.comment.page,
         created_at=answers.iso(stored.comment.created_at),
         appeal=None,
@@ -72,7 +50,10 @@ def receipt_out(stored: StoredComment) -> ReceiptOut:
 )
 async def receipt(request: Req, token: str) -> Response[bytes]:
     """The author's own view of a comment."""
-    stored = await receipt_of(request, token)
+    parts = services(request)
+    ip = client_ip(request.scope, parts.settings.proxy_networks)
+    await parts.throttle.anonymous(ip)
+    stored = await by_receipt(parts.store, parts.secrets, token)
     return answers.answer(receipt_out(stored), headers={"Cache-Control": "no-store"})
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import re
-from collections.abc import Sequence
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -16,7 +14,6 @@ from service import auth
 from service.errors import Malformed, UnsupportedMediaType, invalid
 from service.records import Credential
 from service.services import Services
-from service.setting_kinds import Network
 from service.store.queues import Position
 
 T = TypeVar("T")
@@ -31,6 +28,11 @@ _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 _AT = re.compile(r" - at `\$(.*)`$")
 
 
+def request_id(request: Req) -> str:
+    """The request's id, as `X-Request-Id` gives it."""
+    return str(request.scope.get("request_id", ""))
+
+
 def services(request: Req) -> Services:
     """The parts of this process."""
     return cast(Services, request.app.state.services)
@@ -43,9 +45,7 @@ async def caller(request: Req, scope: auth.Scope) -> Credential:
         Unauthenticated, Forbidden.
     """
     parts = services(request)
-    credential = await parts.gate.credential(
-        request.headers.get("authorization", ""), parts.now()
-    )
+    credential = await parts.gate.credential(request.headers.get("authorization", ""), parts.now())
     auth.allow(credential, scope)
     return credential
 
@@ -76,7 +76,7 @@ def decode(body: bytes, kind: type[T]) -> T:
         return cast(T, decoder.decode(body))
     except msgspec.ValidationError as error:
         raise _explained(str(error)) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The body is not JSON: {error}.") from None
 
 
@@ -92,34 +92,6 @@ def _explained(message: str) -> Exception:
         return invalid(f"{pointer}/{field[1]}", "unknown_field", "there is no such field")
     code = "wrong_type" if text.startswith("Expected `") and ", got `" in text else "out_of_range"
     return invalid(pointer, code, text)
-
-
-def client_ip(scope: Any, trusted: Sequence[Network]) -> str:
-    """The caller's address: the peer's, or what the nearest trusted proxy says it is."""
-    peer = scope["client"][0] if scope.get("client") else ""
-    if not trusted or not _within(peer, trusted):
-        return str(peer)
-    forwarded = next((v for n, v in scope["headers"] if n == b"x-forwarded-for"), b"")
-    for hop in reversed(forwarded.decode("latin-1").split(",")):
-        address = hop.strip()
-        if _address(address) is None:
-            break
-        peer = address
-        if not _within(address, trusted):
-            break
-    return str(peer)
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def _within(text: str, networks: Sequence[Network]) -> bool:
-    address = _address(text)
-    return address is not None and any(address in network for network in networks)
 
 
 class Query:

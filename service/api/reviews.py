@@ -12,7 +12,7 @@ from service import errors
 from service.api import answers, problems
 from service.api.comments import stored_comment
 from service.api.document import Operation
-from service.api.requests import BULK_MAX, Req, caller, read_json, services
+from service.api.requests import BULK_MAX, Req, caller, read_json, request_id, services
 from service.errors import StaleVersion, WinnowError
 from service.pipeline.review import Decision, Reviewed
 from service.records import Action, Credential
@@ -287,11 +287,6 @@ async def _item(
         version=reviewed.version,
         decision=answers.decision_out(reviewed.entry),
     )
-
-
-def request_id(request: Req) -> str:
-    """The request's id, as `X-Request-Id` gives it."""
-    return str(request.scope.get("request_id", ""))  # type: ignore[call-overload]
 
 
 def shown(error: StaleVersion) -> WinnowError:

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Response, post
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from service import auth
 from service.api import answers
 from service.api.document import Operation
 from service.api.requests import BULK_MAX, Req, caller, read_json, services
@@ -96,12 +97,12 @@ async def score(request: Req) -> Response[bytes]:
     if (asked.text is UNSET) == (asked.texts is UNSET):
         raise invalid("/text", "required", "send either 'text' or 'texts'")
     site = asked.site or (next(iter(credential.sites)) if credential.sites else None)
+    if site:
+        auth.reach(credential, site)
     rules = await parts.rules.get(site) if site else None
     if asked.texts is UNSET:
         return answers.answer(await _one(request, asked.text, rules, asked.explain))  # type: ignore[arg-type]
-    items = await asyncio.gather(
-        *(_one(request, text, rules, False) for text in asked.texts)
-    )
+    items = await asyncio.gather(*(_one(request, text, rules, False) for text in asked.texts))
     return answers.answer(ScoresOut(items=list(items), model=parts.scorer.version))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -125,7 +126,9 @@ def _operation(summary: str, **more: Any) -> dict[str, Any]:
 _WRITE = (400, 401, 403, 404, 409, 415, 422, 503)
 
 
-@post("/v1/sites", opt=_operation("Make a site", body=SiteIn, answers={201: SiteOut}, problems=_WRITE))
+@post(
+    "/v1/sites", opt=_operation("Make a site", body=SiteIn, answers={201: SiteOut}, problems=_WRITE)
+)
 async def make_site(request: Req) -> Response[bytes]:
     """Make a site."""
     parts = services(request)
@@ -139,9 +142,7 @@ async def make_site(request: Req) -> Response[bytes]:
         created_at=parts.now(),
     )
     await parts.store.sites.create(site, Policy())
-    return answers.answer(
-        site_out(site), status=201, headers={"Location": f"/v1/sites/{site.id}"}
-    )
+    return answers.answer(site_out(site), status=201, headers={"Location": f"/v1/sites/{site.id}"})
 
 
 @get("/v1/sites", opt=_operation("List sites", scope="threads", answers={200: SitesOut}))
@@ -151,10 +152,10 @@ async def list_sites(request: Req) -> Response[bytes]:
     credential = await caller(request, "threads")
     if credential.kind == "publishable":
         raise Forbidden("A publishable key may not list sites.")
-    sites = await parts.gate.sites(credential)
-    return answers.answer(
-        SitesOut([site_out((await parts.rules.get(site)).site) for site in sites])
-    )
+    named = await parts.gate.sites(credential)
+    found = await asyncio.gather(*map(parts.store.sites.configuration, named))
+    # A moderator may still be named for a site that is gone.
+    return answers.answer(SitesOut([site_out(made.site) for made in found if made is not None]))
 
 
 async def _own_site(request: Req, site: str, scope: auth.Scope = "admin") -> Credential:

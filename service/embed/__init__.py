@@ -1,1 +1,1 @@
-"""The comment form and thread as websites embed them, and the demo article."""
+"""What readers see: the demo article with its thread and comment form, and authors' receipts."""

@@ -88,7 +88,7 @@ _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE | re.ASCII)
 _LOCALE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
 
 
-class Wrong(Exception):  # noqa: N818 - read as "raise Wrong"
+class Wrong(Exception):
     """One field breaks one rule; `code` is a key of `CODES`, `detail` a sentence."""
 
     def __init__(self, code: str, detail: str = "") -> None:

@@ -96,9 +96,7 @@ def _cut(matching: list[Position], limit: int) -> tuple[list[Position], Position
     return page, page[-1] if len(matching) > limit else None
 
 
-async def _matching(
-    store: Store, site: str, ask: Ask, chunk: Sequence[Position]
-) -> list[Position]:
+async def _matching(store: Store, site: str, ask: Ask, chunk: Sequence[Position]) -> list[Position]:
     rows = await store.comments.read_many(site, [place.id for place in chunk])
     return [place for place, stored in zip(chunk, rows, strict=True) if stored and _is(stored, ask)]
 

@@ -1,8 +1,8 @@
 """Score: what the checks find in a comment; concurrent comments share one vectorised call.
 
-All comments waiting in one turn of the event loop are scored together (a micro-batch): the fixed cost
-of a call is paid once, and nobody waits for a timer. Without a model the signals still run, and what
-is decided without scores is held for a human.
+All comments waiting in one turn of the event loop are scored together (a micro-batch): the fixed
+cost of a call is paid once, and nobody waits for a timer. Without a model the signals still run,
+and what is decided without scores is held for a human.
 """
 
 from __future__ import annotations
@@ -67,6 +67,11 @@ class Scorer:
     def labels(self) -> tuple[str, ...]:
         """What the model tells apart."""
         return tuple(classifier.LABELS)
+
+    @staticmethod
+    def fold(text: str) -> str:
+        """The normal form word lists are matched on: disguises undone."""
+        return fold(text)
 
     async def score(self, draft: Draft) -> Scored:
         """Everything the checks say about one draft."""
@@ -141,7 +146,7 @@ class Scorer:
 
 
 def load_scorer(folder: str) -> Scorer:
-    """A scorer with the artifact in `folder` ('' = the shipped one); without a model if it is bad."""
+    """A scorer with the artifact in `folder` ('' = the shipped one); if bad, one without."""
     path = Path(folder) if folder else classifier.default_artifact()
     try:
         model = classifier.load(path)

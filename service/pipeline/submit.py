@@ -1,7 +1,7 @@
 """Submit: carries a valid draft through score, decide and enqueue into the store.
 
-Reads what is known around the comment in one round trip, decides purely, writes in one script. If the
-site's rules changed in between, the script refuses and the comment is decided again.
+Reads what is known around the comment in one round trip, decides purely, writes in one script. If
+the site's rules changed in between, the script refuses and the comment is decided again.
 """
 
 from __future__ import annotations

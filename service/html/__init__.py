@@ -1,0 +1,160 @@
+"""HTML as every face of the service answers it: templates, static files, security headers.
+
+A `Face` is one package with a folder of templates and a folder of static files. Whatever a template
+shows is escaped by Jinja and, before that, freed of characters that draw nothing or turn text
+around (`shown`): no template has to remember either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.resources import files
+from typing import Any, Final, cast
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from litestar import Request, Response, get
+from litestar.datastructures import Cookie
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+
+from service import log
+from service.errors import Malformed, MethodNotAllowed, NotFound, TooLarge, WinnowError
+from service.html.times import ago, iso
+from service.pipeline.shown import shown
+from service.services import Services
+
+Req = Request[Any, Any, Any]
+
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'{forms}; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""Everything from this origin, nothing inline, no text ever parsed as HTML by a script."""
+
+HEADERS: Final = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+TYPES: Final = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+_BY_STATUS: Final[dict[int, type[WinnowError]]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+}
+FOREVER: Final = "public, max-age=31536000, immutable"
+"""Static files carry a hash of their content in their address."""
+
+
+def parts(request: Req) -> Services:
+    """The parts of this process."""
+    return cast(Services, request.app.state.services)
+
+
+class Face:
+    """One face's pages: templates and static files of `package`, served below `at`."""
+
+    def __init__(self, package: str, at: str) -> None:
+        self._package = package
+        self._at = at
+
+    def page(
+        self,
+        template: str,
+        context: Mapping[str, Any],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        cookies: list[Cookie] | None = None,
+    ) -> Response[str]:
+        """A page; `forms` in the context names a further origin that a form may lead to."""
+        forms = context.get("forms", "")
+        policy = CSP.format(forms=f" {forms}" if forms else "")
+        return Response(
+            self.render(template, context),
+            status_code=status,
+            media_type="text/html",
+            headers={
+                "Content-Security-Policy": policy,
+                "Cache-Control": "no-store",
+                **HEADERS,
+                **(headers or {}),
+            },
+            cookies=cookies or [],
+        )
+
+    def render(self, template: str, context: Mapping[str, Any]) -> str:
+        """A template's text."""
+        return self._templates.get_template(template).render(context)
+
+    def notice(
+        self, title: str, text: str, *, status: int, code: str = "", home: str = ""
+    ) -> Response[str]:
+        """A page that says one thing."""
+        context = {"title": title, "text": text, "code": code, "home": home}
+        return self.page("notice.html", context, status=status)
+
+    def static(self) -> HTTPRouteHandler:
+        """The route of this face's static files."""
+
+        @get(f"{self._at}/static/{{name:str}}", sync_to_thread=False)
+        def static(name: str) -> Response[bytes]:
+            """A static file."""
+            if name not in self._files:
+                raise NotFound("No such file.")
+            return Response(
+                self._files[name],
+                media_type=TYPES[name.rpartition(".")[2]],
+                headers={"Cache-Control": FOREVER, "Content-Security-Policy": "default-src 'none'"},
+            )
+
+        return static
+
+    def asset(self, name: str) -> str:
+        """A static file's address, which changes with its content."""
+        return f"{self._at}/static/{name}?v={hashlib.sha256(self._files[name]).hexdigest()[:12]}"
+
+    @cached_property
+    def _files(self) -> dict[str, bytes]:
+        return {
+            file.name: file.read_bytes()
+            for package in (__name__, self._package)
+            for file in files(package).joinpath("static").iterdir()
+            if file.name.rpartition(".")[2] in TYPES
+        }
+
+    @cached_property
+    def _templates(self) -> Environment:
+        environment = Environment(
+            loader=ChoiceLoader([PackageLoader(self._package), PackageLoader(__name__)]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_finalize,
+        )
+        environment.filters.update(ago=ago, iso=iso)
+        environment.globals["asset"] = self.asset
+        return environment
+
+
+def _finalize(value: Any) -> Any:
+    """What a template puts out: plain text is neutralised, then escaped by Jinja."""
+    return shown(value) if type(value) is str else value
+
+
+def failure(error: Exception) -> WinnowError:
+    """What a reader is told about any exception; an unforeseen one is logged, not described."""
+    if isinstance(error, WinnowError):
+        return error
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return _BY_STATUS.get(error.status_code, Malformed)()
+    log.get("html").error("unforeseen", error=type(error).__name__, exc_info=error)
+    return WinnowError("This is our fault, and it has been written to the log.")
