@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -55,7 +56,9 @@ def _kept(path: Path) -> str:
             os.fsync(file.fileno())
         return made
     except OSError as error:
-        raise SettingsError(f"WINNOW_DATA_DIR: the secret in {path} cannot be used: {error}") from None
+        raise SettingsError(
+            f"WINNOW_DATA_DIR: the secret in {path} cannot be used: {error}"
+        ) from None
 
 
 def demo_key(own: Secrets) -> str:
@@ -109,17 +112,13 @@ async def _demo_site(settings: Settings, store: Store, own: Secrets, now: int) -
         origins=tuple(sorted({settings.public_url, *local})),
         created_at=now,
     )
-    try:
+    with suppress(Conflict):  # left behind by a first start that was killed
         await store.sites.create(site, Policy())
-    except Conflict:
-        pass  # left behind by a first start that was killed
     publishable = ApiKey(
         id=random_id(9), kind="publishable", site=DEMO, label="demo page", created_at=now
     )
     await store.api_keys.add(publishable, key=demo_key(own))
-    secret = ApiKey(
-        id=random_id(9), kind="secret", site=DEMO, label="first start", created_at=now
-    )
+    secret = ApiKey(id=random_id(9), kind="secret", site=DEMO, label="first start", created_at=now)
     return await store.api_keys.add(secret)
 
 

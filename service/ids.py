@@ -1,8 +1,8 @@
 """Identifiers: time-ordered comment ids that tell their site, receipts, and the keyed hashes.
 
 A comment id is a ULID (https://github.com/ulid/spec: 48 bits of milliseconds, 80 further bits, 26
-characters of Crockford's base32) whose 80 bits are 20 bits of site number and 60 random bits. So any
-process finds a comment's site, and with it the hash tag of its keys, without a look-up.
+characters of Crockford's base32) whose 80 bits are 20 bits of site number and 60 random bits. So
+any process finds a comment's site, and with it the hash tag of its keys, without a look-up.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Secrets:
         return hmac.digest(self._secret, b"winnow:" + purpose.encode(), "sha256")
 
     def author_id(self, site: str, email: str) -> str:
-        """A keyed hash of an address on one site: 22 URL-safe characters, useless without the key."""
+        """A keyed hash of an address on one site: 22 URL-safe characters."""
         digest = hmac.digest(self._author_key, f"{site}\0{email.casefold()}".encode(), "sha256")
         return base64.urlsafe_b64encode(digest[:16]).decode()[:22]
 

@@ -93,6 +93,8 @@ def _route_standard_library(level: str, stream: TextIO, steps: list[Processor]) 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # What uvicorn says at info (started, waiting for startup) the supervisor says better.
+    logging.getLogger("uvicorn").setLevel("WARNING" if level == "info" else level.upper())
 
 
 def _name_part(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

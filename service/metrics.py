@@ -6,13 +6,13 @@ from prometheus_client import Counter, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
-REQUESTS = Counter(
-    "winnow_http_requests_total", "Requests answered.", ["route", "method", "code"]
-)
+REQUESTS = Counter("winnow_http_requests_total", "Requests answered.", ["route", "method", "code"])
 REQUEST_SECONDS = Histogram(
     "winnow_http_request_duration_seconds", "Time to answer.", ["route"], buckets=_SECONDS
 )
-SUBMITTED = Counter("winnow_comments_submitted_total", "Comments stored, by first status.", ["status"])
+SUBMITTED = Counter(
+    "winnow_comments_submitted_total", "Comments stored, by first status.", ["status"]
+)
 REFUSED = Counter("winnow_submissions_refused_total", "Submissions not stored.", ["code"])
 VERDICTS = Counter("winnow_verdicts_total", "Verdicts of the machine.", ["outcome"])
 DECISIONS = Counter("winnow_decisions_total", "Decisions of humans.", ["action"])

@@ -1,4 +1,4 @@
-"""One process of the service, as `winnow serve` starts it: `python -m service.process web|worker`."""
+"""One process, as `winnow serve` starts it: `python -m service.process web|worker`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import uvicorn
 import uvloop
 
 from service import log
-from service.api.edge import edge
+from service.api.edge import App, edge
 from service.app import litestar_app
 from service.children import ChildContext, announce_ready, read_child_context
 from service.ids import Secrets
@@ -56,7 +57,7 @@ async def _serve(services: Services, context: ChildContext) -> None:
     """A web process: answers on the supervisor's socket."""
     app = litestar_app(services)
     config = uvicorn.Config(
-        edge(app),
+        edge(cast(App, app)),
         http="httptools",
         lifespan="on",
         ws="none",

@@ -239,7 +239,7 @@ class LinkRule(Struct, forbid_unknown_fields=True, frozen=True):
 class RepeatRule(Struct, forbid_unknown_fields=True, frozen=True):
     """The same text again, by whomever, within `hours`."""
 
-    max: Annotated[int, Meta(ge=1, le=1000)] | None = 1
+    max: Annotated[int, Meta(ge=1, le=1000)] | None = 5
     """How many comments of one text are fine, the new one included; None = any number."""
     hours: Annotated[int, Meta(ge=1, le=168)] = 24
     outcome: Strict = "hold"
@@ -335,7 +335,7 @@ class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
             "elapsed": SignalRule(hold=0.5),
             "links": SignalRule(hold=0.8),
             "obfuscation": SignalRule(hold=0.8),
-            "template": SignalRule(hold=0.8),
+            "praise": SignalRule(hold=0.8),
         }
     )
     block: Annotated[tuple[WordEntry, ...], Meta(max_length=5_000)] = ()

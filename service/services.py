@@ -9,7 +9,7 @@ from service.ids import Secrets
 from service.pipeline.publish import Publisher
 from service.pipeline.review import Review
 from service.pipeline.rules import RuleBook
-from service.pipeline.score import Scorer, fold
+from service.pipeline.score import Scorer
 from service.pipeline.submit import Intake
 from service.settings import Settings
 from service.store import Store
@@ -19,14 +19,16 @@ from service.throttle import Throttle
 class Services:
     """One process's parts, wired together; opens nothing until `store.open()`."""
 
-    def __init__(self, settings: Settings, redis_url: str, secrets: Secrets, scorer: Scorer) -> None:
+    def __init__(
+        self, settings: Settings, redis_url: str, secrets: Secrets, scorer: Scorer
+    ) -> None:
         self.settings = settings
         self.secrets = secrets
         self.scorer = scorer
         self.store = Store(redis_url, secrets)
         self.gate = Gate(self.store, settings.admin_key)
         self.throttle = Throttle(self.store.limits, enabled=settings.rate_limits)
-        self.rules = RuleBook(self.store, fold)
+        self.rules = RuleBook(self.store, scorer.fold)
         self.intake = Intake(self.store, scorer, self.rules, secrets)
         self.review = Review(self.store)
         self.publisher = Publisher(self.store)

@@ -49,7 +49,7 @@ def run(
     settings: Settings,
     *,
     role: Role = "all",
-    bootstrap: Callable[[str], None] | None = None,
+    bootstrap: Callable[[str, Settings], None] | None = None,
     on_ready: Callable[[str, bool], None] | None = None,
     command: Sequence[str] = (),
 ) -> int:
@@ -58,7 +58,8 @@ def run(
     Args:
         settings: port 0 takes any free port; children and `on_ready` get the real one.
         role: "web" and "worker" run only that part and need `redis_url`.
-        bootstrap: called with the Redis URL once it answers, before any child runs; in a thread.
+        bootstrap: called with the Redis URL once it answers and the settings with the real port,
+            before any child runs; in a thread.
         on_ready: called once, with the public URL and whether the data folder was new.
         command: what to run as a child, without the role; `python -m service.process` if empty.
 
@@ -197,7 +198,7 @@ async def _gone(server: embedded.EmbeddedServer) -> None:
 class _Supervisor:
     """Everything one `run` has: made in `_prepare`, lives in `run`."""
 
-    bootstrap: Callable[[str], None] | None = None
+    bootstrap: Callable[[str, Settings], None] | None = None
     on_ready: Callable[[str, bool], None] | None = None
     command: tuple[str, ...] = ()
 
@@ -238,7 +239,7 @@ class _Supervisor:
         server = await self._embedded.open() if self._embedded is not None else None
         self._redis_url = server.url if server is not None else self._redis_url
         if self.bootstrap is not None:
-            await asyncio.to_thread(self.bootstrap, self._redis_url)
+            await asyncio.to_thread(self.bootstrap, self._redis_url, self._settings)
         async with asyncio.TaskGroup() as group:
             if self._embedded is not None and server is not None:
                 group.create_task(self._embedded.keep(server))

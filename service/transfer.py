@@ -1,17 +1,46 @@
-"""Moving comments in and out: JSON lines, one comment each, with everything that belongs to it."""
+"""Moving comments in and out: JSON lines, one comment each, with everything that belongs to it.
+
+What `export` writes `Import` reads back, and it reads the body of `POST /v1/comments` too; what a
+line may say is in `service.incoming`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from service.records import QUEUES, StoredComment
+from service.errors import Invalid, Malformed, Unavailable
+from service.ids import Secrets
+from service.incoming import Incoming, id_of, imported_id, read_line
+from service.pipeline.decide import decide, matching_bans
+from service.pipeline.enqueue import enqueue, private_part, status_of
+from service.pipeline.rules import RuleBook, Rules
+from service.pipeline.score import Scorer
+from service.records import (
+    QUEUES,
+    STATUS_OF_OUTCOME,
+    Comment,
+    Entry,
+    Facts,
+    FieldError,
+    Outcome,
+    Scored,
+    Status,
+    StoredComment,
+    Verdict,
+)
 from service.store import Store
+from service.store.comments import ConfigChanged, SiteGone
+from service.store.decisions import Step
 from service.store.queues import Position
 
-CHUNK = 200
+CHUNK: Final = 200
+ATTEMPTS: Final = 5
+"""How often a line is written again because its site's rules kept changing."""
 
 
 class Line(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -24,6 +53,7 @@ class Line(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True)
     body: str
     status: str = "pending"
     created_at: int | None = None
+    edited_at: int | None = None
     page_title: str = ""
     parent: str | None = None
     url: str = ""
@@ -32,24 +62,30 @@ class Line(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True)
     referrer: str = ""
     locale: str = ""
     metadata: dict[str, object] = {}
-    test: bool = False
-    version: int = 1
+    decision: str = ""
+    """The last human decision: approve, reject, spam; empty = none."""
     decided_by: str = ""
     decided_at: int | None = None
     reason: str = ""
+    note: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
 
 
+# ---------------------------------------------------------------------------- export
+
+
 async def export(store: Store, site: str) -> AsyncIterator[bytes]:
-    """Every comment of a site as a line of JSON, status by status, oldest first."""
+    """Every comment of a site as a line of JSON, status by status, oldest first.
+
+    Test comments stay behind: they are no part of the site, and their addresses were never kept.
+    A comment that changes its status meanwhile may be written twice or not at all.
+    """
     for status in QUEUES:
         after: Position | None = None
         while True:
-            places = await store.queues.page(
-                site, status, sort="oldest", limit=CHUNK, after=after
-            )
+            places = await store.queues.page(site, status, sort="oldest", limit=CHUNK, after=after)
             for line in await _lines(store, site, [place.id for place in places]):
                 yield _encode(line) + b"\n"
             if len(places) < CHUNK:
@@ -58,12 +94,12 @@ async def export(store: Store, site: str) -> AsyncIterator[bytes]:
 
 
 async def _lines(store: Store, site: str, ids: list[str]) -> list[Line]:
-    found = [stored for stored in await store.comments.read_many(site, ids) if stored]
+    read = await store.comments.read_many(site, ids)
+    found = [each for each in read if each and each.status != "erased" and not each.comment.test]
     authors = await store.comments.authors(site, [stored.comment.author for stored in found])
-    return [
-        await _line(store, stored, email)
-        for stored, (_, email) in zip(found, authors, strict=True)
-    ]
+    return await asyncio.gather(
+        *(_line(store, stored, email) for stored, (_, email) in zip(found, authors, strict=True))
+    )
 
 
 async def _line(store: Store, stored: StoredComment, email: str) -> Line:
@@ -77,6 +113,7 @@ async def _line(store: Store, stored: StoredComment, email: str) -> Line:
         body=comment.body,
         status=stored.status,
         created_at=comment.created_at,
+        edited_at=comment.edited_at,
         page_title=comment.page_title,
         parent=comment.parent,
         url=comment.url,
@@ -85,9 +122,237 @@ async def _line(store: Store, stored: StoredComment, email: str) -> Line:
         referrer=private.referrer,
         locale=comment.locale,
         metadata=comment.metadata,
-        test=comment.test,
-        version=stored.version,
+        decision=decision.action if decision else "",
         decided_by=decision.actor if decision else "",
         decided_at=decision.at if decision else None,
         reason=decision.reason if decision else "",
+        note=decision.note if decision else "",
+    )
+
+
+# ------------------------------------------------------------------------------ import
+
+
+class BadLine(Struct, frozen=True):
+    """A line that was left out, and why."""
+
+    line: int
+    errors: tuple[FieldError, ...]
+
+
+class Tally(Struct):
+    """How an import stands."""
+
+    lines: int = 0
+    imported: int = 0
+    known: int = 0
+    """Lines whose comment was there already."""
+    bad: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Counts another stretch of lines, too."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Import:
+    """Brings lines into one site; any of them may be brought again."""
+
+    def __init__(
+        self,
+        store: Store,
+        book: RuleBook,
+        secrets: Secrets,
+        site: str,
+        *,
+        status: Status = "pending",
+        scorer: Scorer | None = None,
+        dry_run: bool = False,
+        clock: Callable[[], int],
+    ) -> None:
+        """Ready to take lines.
+
+        Args:
+            store: where the site is.
+            book: the rules of its sites.
+            secrets: the installation's.
+            site: the site's id.
+            status: what a line that names no status becomes; with a scorer, its verdict's.
+            scorer: makes scores and reasons; without one the comments count as not looked at.
+            dry_run: only read and check.
+            clock: ms since the epoch.
+        """
+        self._store = store
+        self._book = book
+        self._secrets = secrets
+        self._site = site
+        self._status: Status = status
+        self._scorer = scorer
+        self._dry_run = dry_run
+        self._clock = clock
+
+    async def take(self, lines: Sequence[tuple[int, bytes]]) -> tuple[Tally, list[BadLine]]:
+        """Brings some numbered lines in; when it returns, they are on disk.
+
+        Raises:
+            NotFound: the site is gone.
+            Unavailable: the store cannot be written; the same lines may be taken again.
+        """
+        good, bad = self._read(lines, (await self._book.get(self._site)).site.number)
+        held = await self._store.comments.read_many(self._site, list(good))
+        there = dict(zip(good, held, strict=True))
+        fresh = [comment_id for comment_id, stored in there.items() if stored is None]
+        if not self._dry_run:
+            made = await asyncio.gather(*(self._write(i, good[i]) for i in fresh))
+            unfinished = [s for i, s in there.items() if s and _lacks_decision(s, good[i])]
+            await asyncio.gather(
+                *(self._decide(stored, good[stored.comment.id]) for stored in (*made, *unfinished))
+            )
+        known = len(lines) - len(bad) - len(fresh)
+        return Tally(len(lines), len(fresh), known, len(bad)), bad
+
+    def _read(
+        self, lines: Sequence[tuple[int, bytes]], site_number: int
+    ) -> tuple[dict[str, Incoming], list[BadLine]]:
+        good: dict[str, Incoming] = {}
+        bad, now = [], self._clock()
+        for number, text in lines:
+            try:
+                incoming = read_line(text, now)
+                good.setdefault(id_of(incoming, site_number), incoming)
+            except Invalid as invalid:
+                bad.append(BadLine(number, invalid.errors))
+            except Malformed as error:
+                bad.append(BadLine(number, (FieldError("", "malformed", error.detail),)))
+        return good, bad
+
+    async def _write(self, comment_id: str, incoming: Incoming) -> StoredComment:
+        draft = incoming.draft
+        at = self._clock() if draft.created_at is None else draft.created_at
+        for _ in range(ATTEMPTS):
+            rules = await self._book.get(self._site)
+            author = self._secrets.author_id(self._site, draft.email)
+            scored, verdict = await self._verdict(incoming, rules, author, at)
+            comment = _comment(
+                incoming,
+                enqueue(
+                    draft,
+                    scored,
+                    verdict,
+                    comment_id=comment_id,
+                    site=self._site,
+                    author=author,
+                    now=at,
+                ),
+                rules.site.number,
+            )
+            status = incoming.status or status_of(verdict)
+            try:
+                await self._store.comments.submit(
+                    comment,
+                    status,
+                    email=draft.email,
+                    private=private_part(draft),
+                    config_version=rules.version,
+                    text_window_s=0,  # an old text is no repetition of today's
+                    idempotency=None,
+                    answer=b"",
+                    now=at,
+                )
+            except (ConfigChanged, SiteGone):
+                await self._book.refresh(self._site)
+            else:
+                return StoredComment(comment=comment, status=status, version=1)
+        raise Unavailable("The site's rules keep changing; try again.")
+
+    async def _verdict(
+        self, incoming: Incoming, rules: Rules, author: str, at: int
+    ) -> tuple[Scored, Verdict]:
+        if self._scorer is None:
+            return Scored(None), _unseen(incoming.status or self._status, rules)
+        draft = incoming.draft
+        scored = await self._scorer.score(draft)
+        around = await self._store.comments.surroundings(
+            self._site,
+            author=author,
+            page=draft.page,
+            fingerprint=scored.fingerprint,
+            parent=None,
+            rejection=rules.policy.rejection_rate,
+            idempotency=None,
+            now=at,
+        )
+        bans = matching_bans(
+            rules.bans,
+            author_id=author,
+            email_domain=draft.email.rpartition("@")[2],
+            ip=draft.ip,
+            now=at,
+        )
+        facts = Facts(
+            draft=draft,
+            scored=scored,
+            author=around.author,
+            bans=bans,
+            page_first_at=around.page_first_at,
+            now=at,
+        )
+        return scored, decide(facts, rules.policy, rules.lists)
+
+    async def _decide(self, stored: StoredComment, incoming: Incoming) -> None:
+        """Adds the decision that came with a line; once, by its operation id."""
+        if incoming.decision is None:
+            return
+        entry = Entry(
+            version=2,
+            at=incoming.decided_at or stored.comment.submitted_at,
+            actor=incoming.decided_by or "import",
+            action=incoming.decision,
+            before="pending",
+            after=stored.status,
+            reason=incoming.reason,
+            note=incoming.note,
+        )
+        await self._store.decisions.apply(
+            Step(
+                stored=stored,
+                version=1,
+                entry=entry,
+                event=f"comment.{stored.status}",
+                operation=f"import {stored.comment.id}",
+                request=f"{entry.action} {entry.at}",
+                decision=entry,
+            )
+        )
+
+
+def _lacks_decision(stored: StoredComment, incoming: Incoming) -> bool:
+    """Whether an earlier import was killed between a comment and its decision."""
+    return (
+        incoming.decision is not None
+        and stored.version == 1
+        and stored.comment.imported
+        and stored.status == (incoming.status or stored.status)
+    )
+
+
+def _unseen(status: Status, rules: Rules) -> Verdict:
+    """What stands in the place of a verdict where no check has looked."""
+    outcomes: dict[Status, Outcome] = {s: o for o, s in STATUS_OF_OUTCOME.items()}
+    return Verdict(
+        outcome=outcomes[status],
+        reasons=(),
+        policy_version=rules.policy.version,
+        model="",
+        checks={"model": "skipped", "signals": "skipped"},
+    )
+
+
+def _comment(incoming: Incoming, comment: Comment, site_number: int) -> Comment:
+    """The new record with what only an imported comment has."""
+    return msgspec.structs.replace(
+        comment,
+        imported=True,
+        edited_at=incoming.edited_at,
+        parent=imported_id(incoming.parent, site_number) if incoming.parent else None,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from service import log
 from service.ids import Secrets
 from service.store.api_keys import ApiKeys
 from service.store.codec import Sealed
 from service.store.comments import Comments
-from service.store.connect import Wire, connect
+from service.store.connect import RedisError, Wire, connect
 from service.store.decisions import Decisions
 from service.store.events import Events
 from service.store.health import Health
@@ -38,12 +39,11 @@ class Store:
         self.health = Health(self.wire)
 
     async def open(self) -> None:
-        """Connects and sends the scripts.
-
-        Raises:
-            redis.ConnectionError: the server cannot be reached.
-        """
-        await self.wire.scripts.load(self.wire.client)
+        """Connects and sends the scripts; with the server away, they are sent when first needed."""
+        try:
+            await self.wire.scripts.load(self.wire.client)
+        except (RedisError, OSError) as error:
+            log.get("store").warning("store_away", error=type(error).__name__)
 
     async def close(self) -> None:
         """Waits for writes under way, then disconnects."""

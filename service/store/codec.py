@@ -1,4 +1,4 @@
-"""How records are written to Redis: MessagePack through prebuilt codecs, private parts encrypted."""
+"""How records are written to Redis: MessagePack by prebuilt codecs, private parts encrypted."""
 
 from __future__ import annotations
 

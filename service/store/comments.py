@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,11 @@ class Idempotency(Struct, frozen=True):
     key: str
     body: bytes
     """16 bytes."""
+
+    @classmethod
+    def of(cls, key: str, body: bytes) -> Idempotency:
+        """From a caller's key and the body it came with."""
+        return cls(short_hash(key), hashlib.sha256(body).digest()[:16])
 
 
 class Surroundings(Struct, frozen=True):
@@ -108,14 +114,8 @@ class Comments:
             futures.append(ask("GET", keys.idempotency(idempotency.key)))
         answers = await asyncio.gather(*futures)
         version, author_row, first_at, same_text, approved, rejected, spam = answers[:7]
-        counts = [int(value or 0) for value in author_row[:4]]
         return Surroundings(
-            author=AuthorRecord(
-                *counts,
-                recent_approved=approved,
-                recent_refused=rejected + spam,
-                first_at=_int(author_row[4]),
-            ),
+            author=_record(author_row, recent_approved=approved, recent_refused=rejected + spam),
             page_first_at=_int(first_at),
             same_text=int(same_text or 0),
             config_version=int(version or 0),
@@ -239,9 +239,8 @@ class Comments:
         return [self._author(author, row) for author, row in zip(authors, rows, strict=True)]
 
     def _author(self, author: str, row: list[bytes | None]) -> tuple[AuthorRecord, str]:
-        counts = [int(value or 0) for value in row[:4]]
         email = self._sealed.open(row[5], author) if row[5] else None
-        return AuthorRecord(*counts, first_at=_int(row[4])), (email or b"").decode()
+        return _record(row), (email or b"").decode()
 
 
 def mismatch() -> IdempotencyMismatch:
@@ -266,6 +265,21 @@ def replayed(record: bytes | None, idempotency: Idempotency) -> bytes | None:
 
 def _int(value: bytes | None) -> int | None:
     return None if value is None else int(value)
+
+
+def _record(
+    row: list[bytes | None], *, recent_approved: int = 0, recent_refused: int = 0
+) -> AuthorRecord:
+    pending, approved, rejected, spam = (int(value or 0) for value in row[:4])
+    return AuthorRecord(
+        pending=pending,
+        approved=approved,
+        rejected=rejected,
+        spam=spam,
+        recent_approved=recent_approved,
+        recent_refused=recent_refused,
+        first_at=_int(row[4]),
+    )
 
 
 def _parent(row: list[bytes | None]) -> tuple[str, str] | None:

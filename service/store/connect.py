@@ -1,8 +1,8 @@
 """The connection to Redis: concurrent calls of one event-loop turn share one round trip.
 
 redis-py costs some 60 µs a call whatever the command, and `appendfsync always` one disk flush a
-round trip; a `Wire` collects what all waiting requests want and sends it as one pipeline, so both are
-paid once for all of them.
+round trip; a `Wire` collects what all waiting requests want and sends it as one pipeline, so both
+are paid once for all of them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
-    ConnectionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
-    TimeoutError,
 )
+from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import TimeoutError as TooSlow
 
 from service.errors import Unavailable
 from service.store.scripts import Scripts
@@ -34,7 +34,7 @@ BATCH = 256
 IN_FLIGHT = 4
 """Round trips under way at once; further calls wait and so make the next batch larger."""
 
-_UNREACHABLE = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
+_UNREACHABLE = (Unreachable, TooSlow, BusyLoadingError, OSError)
 _REFUSED = (OutOfMemoryError, ReadOnlyError)
 
 
@@ -122,7 +122,7 @@ class Wire:
     async def _round_trip(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         try:
             answers = await self._pipeline(commands)
-        except (ConnectionError, OSError):
+        except (Unreachable, OSError):
             answers = await self._pipeline(commands)
         missing = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if missing:

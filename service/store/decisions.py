@@ -111,7 +111,8 @@ def _args(step: Step) -> list[str | bytes | int]:
     left = queues_of(SiteKeys(comment.site), stored.comment, stored.status)
     latency = entry.at - stored.comment.submitted_at if _first_look(step) else ""
     return [
-        step.version,
+        # A version that is not the one read can only lose: its queues are not those of `stored`.
+        step.version if step.version == stored.version else 0,
         short_hash(step.request),
         IDEMPOTENCY_S,
         stored.status,

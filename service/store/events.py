@@ -6,8 +6,9 @@ from the request that caused the fact.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -27,6 +28,8 @@ EVENTS: Final[dict[str, str]] = {
 
 BLOCK_MS: Final = 5000
 """How long one wait for new events lasts at most."""
+
+_CURSOR: Final = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
 KEPT_MS: Final = 7 * 86_400_000
 """How long events stay readable at least."""
@@ -79,7 +82,7 @@ class Events:
         key = SiteKeys(site).events()
         try:
             while True:
-                answer = await client.xread({key: cursor}, count=500, block=BLOCK_MS)
+                answer: Any = await client.xread({key: cursor}, count=500, block=BLOCK_MS)
                 rows = answer[0][1] if answer else []
                 if rows:
                     cursor = rows[-1][0]
@@ -106,10 +109,7 @@ def older(cursor: str, than: str) -> bool:
 
 def valid(cursor: str) -> bool:
     """Whether this is a stream id: milliseconds, a dash, a sequence number."""
-    ms, _, seq = cursor.partition("-")
-    return ms.isascii() and ms.isdigit() and len(ms) <= 19 and (
-        not seq or (seq.isascii() and seq.isdigit() and len(seq) <= 19)
-    )
+    return _CURSOR.fullmatch(cursor) is not None
 
 
 def _order(cursor: str) -> tuple[int, int]:

@@ -73,7 +73,9 @@ class Queues:
         start = ["", ""] if after is None else [after.score, after.id]
         rows = await self._wire.script("page", [key], [sort, limit, *start])
         return [
-            Position(int(rows[i + 1]) % (BAND if sort != "priority" else BAND * BAND), rows[i].decode())
+            Position(
+                int(rows[i + 1]) % (BAND if sort != "priority" else BAND * BAND), rows[i].decode()
+            )
             for i in range(0, len(rows), 2)
         ]
 
@@ -136,7 +138,9 @@ class Queues:
         """1 released, 0 it was nobody's, -2 it is another's."""
         keys = SiteKeys(site)
         return int(
-            await self._wire.script("release", [keys.leases(), keys.holders()], [comment_id, holder])
+            await self._wire.script(
+                "release", [keys.leases(), keys.holders()], [comment_id, holder]
+            )
         )
 
     async def reap(self, site: str) -> int:

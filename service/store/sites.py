@@ -18,6 +18,11 @@ _encode_json = msgspec.json.Encoder().encode
 _decode_policy = msgspec.json.Decoder(Policy).decode
 
 
+VERSIONS_A_SITE = 1 << 20
+"""Configuration versions start at the site's number times this, so that a site made anew under an
+old name never has a version of the old one, which other processes may still hold."""
+
+
 class Configuration(Struct, frozen=True):
     """A site with everything a verdict depends on, under one version."""
 
@@ -44,14 +49,23 @@ class Sites:
         site.number = int(await self._wire.execute("INCR", SITE_COUNTER))
         if site.number > MAX_SITE_NUMBER:
             raise Conflict("This installation has given out all its site numbers.")
-        version = await self._configure(
-            site.id, "create", codec.encode(site), _encode_json(policy), b""
-        )
-        if version == -1:
-            raise Conflict(f"The site {site.id!r} exists already.")
+        # The number first: should we end here, it is merely used up, and no comment lacks its site.
         await self._wire.execute("HSET", SITE_NUMBERS, site.number, site.id)
-        await self._wire.execute("HSET", SITES, site.id, site.number)
+        first_version = str(site.number * VERSIONS_A_SITE + 1).encode()
+        made = await self._configure(
+            site.id, "create", codec.encode(site), _encode_json(policy), first_version
+        )
+        if made == -1:
+            await self._register(site.id)
+            raise Conflict(f"The site {site.id!r} exists already.")
+        await self._register(site.id)
         return site
+
+    async def _register(self, site: str) -> None:
+        """Lists a site; also one whose maker ended before it could."""
+        row = await self._wire.execute("HGET", SiteKeys(site).config(), "site")
+        if row is not None:
+            await self._wire.execute("HSET", SITES, site, codec.decode_site(row).number)
 
     async def all(self) -> list[str]:
         """The ids of all sites, sorted."""
@@ -138,7 +152,9 @@ class Sites:
         """Lifts a ban; False where there was none."""
         return await self._configure(site, "unban", ban_id.encode(), b"", b"") > 0
 
-    async def _configure(self, site: str, verb: str, first: bytes, second: bytes, third: bytes) -> int:
+    async def _configure(
+        self, site: str, verb: str, first: bytes, second: bytes, third: bytes
+    ) -> int:
         keys = SiteKeys(site)
         return int(
             await self._wire.script(

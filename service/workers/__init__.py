@@ -1,1 +1,1 @@
-"""What happens without anybody asking: leases end, old events go, held comments are scored again."""
+"""What happens unasked: leases end, old events go, held comments are scored again."""

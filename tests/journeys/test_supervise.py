@@ -69,7 +69,7 @@ from service import log
 from service.settings import load
 from service.supervise import run
 
-def bootstrap(url):
+def bootstrap(url, settings):
     say("bootstrap", redis=url)
 
 def on_ready(url, first_start):

@@ -3,13 +3,14 @@
 -- old one can be written any more.
 -- KEYS 1 config  2 policies  3 bans
 -- ARGV 1 'create' | 'site' | 'policy' | 'ban' | 'unban'  2 document or ban id
---      3 policy version expected ('' = any), or the ban, or the first policy  4 policy's own version
+--      3 policy version expected ('' = any), or the ban, or the first policy
+--      4 policy's own version; for 'create' the first configuration version
 -- Returns the new configuration version | -1 no such site (create: exists) | -2 policy changed
 --       | 0 nothing to do
 local version = redis.call('HGET', KEYS[1], 'version')
 if (version and true or false) == (ARGV[1] == 'create') then return -1 end
 if ARGV[1] == 'create' then
-  redis.call('HSET', KEYS[1], 'version', 1, 'site', ARGV[2], 'policy', ARGV[3], 'policy_version', 1)
+  redis.call('HSET', KEYS[1], 'version', ARGV[4], 'site', ARGV[2], 'policy', ARGV[3], 'policy_version', 1)
   redis.call('HSET', KEYS[2], 1, ARGV[3])
   return 1
 elseif ARGV[1] == 'site' then

@@ -15,11 +15,12 @@ if ARGV[3] ~= '' then
     return {'replayed', string.sub(seen, #ARGV[2] + 1)}
   end
 end
+-- A retry of this very call after a lost reply: the id is ours and already written, whatever has
+-- changed since; 'stale' would make the caller store the comment a second time.
+if redis.call('EXISTS', KEYS[2]) == 1 then return {'stored'} end
 local config = redis.call('HGET', KEYS[1], 'version')
 if not config then return {'gone'} end
 if config ~= ARGV[1] then return {'stale'} end
--- A retry of this very call after a lost reply: the id is ours and already written.
-if redis.call('EXISTS', KEYS[2]) == 1 then return {'stored'} end
 
 redis.call('HSET', KEYS[2], 'b', ARGV[7], 's', ARGV[5], 'v', 1, 'p', ARGV[8])
 if ARGV[5] == 'pending' then redis.call('HSET', KEYS[2], 'q', ARGV[6]) end

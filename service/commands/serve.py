@@ -1,0 +1,180 @@
+"""`winnow serve` and `winnow worker`: settings, secret and keys first, then the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from service.commands.options import chosen, settings_options
+from service.commands.reach import Notice, notice_path, now_ms
+from service.settings import SettingsError
+
+if TYPE_CHECKING:
+    from service.bootstrap import FirstKeys
+    from service.settings import Settings
+    from service.supervise import Role
+
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Where prometheus_client lets several processes add up their metrics."""
+
+
+@click.command()
+@settings_options()
+@click.option(
+    "--web-only",
+    is_flag=True,
+    help="Only web processes: no worker, no embedded server. Needs WINNOW_REDIS_URL.",
+)
+@click.pass_context
+def serve(ctx: click.Context, /, *, web_only: bool, **options: Any) -> None:
+    """Run the service: store, web processes and a worker.
+
+    Every option is a setting; each may also stand in the environment or in a TOML file
+    (docs/settings.md). The first start prints the keys of a new installation, once. Ctrl-C or
+    SIGTERM finishes what is under way and stops everything.
+    """
+    ctx.exit(_run(chosen(options), "web" if web_only else "all"))
+
+
+@click.command()
+@settings_options("data_dir", "redis_url", "secret", "model", "log_level", "log_format", "drain_s")
+@click.pass_context
+def worker(ctx: click.Context, /, **options: Any) -> None:
+    """Run only a worker: the rounds beside the requests. Needs WINNOW_REDIS_URL.
+
+    `winnow serve` runs a worker already; this is for a machine of its own.
+    """
+    ctx.exit(_run(chosen(options), "worker"))
+
+
+def _run(settings: Settings, role: Role) -> int:
+    from service import log, supervise
+    from service.bootstrap import with_secret
+
+    log.configure(settings.log_level, settings.log_format)
+    if role != "all":
+        _refuse_to_stand_alone(settings, role)
+    settings = with_secret(settings)
+    with _metrics_folder(settings, role) as clear_metrics, _withdrawn_at_end(settings, role) as up:
+
+        def prepare(redis_url: str, bound: Settings) -> None:
+            clear_metrics()
+            if role != "worker":
+                _make_first_keys(redis_url, bound)
+
+        def on_ready(url: str, _fresh: bool) -> None:
+            up(url)
+            _say_ready(url, role)
+
+        return supervise.run(settings, role=role, bootstrap=prepare, on_ready=on_ready)
+
+
+def _refuse_to_stand_alone(settings: Settings, role: Role) -> None:
+    """A part of a service on several machines shares its store, and its secret."""
+    if not settings.redis_url:
+        raise SettingsError(f"WINNOW_REDIS_URL: needed to run only the {role} part")
+    if not settings.secret and not (settings.data_dir / "secret").exists():
+        raise SettingsError(
+            f"WINNOW_SECRET: needed to run only the {role} part; all machines share one secret"
+        )
+
+
+@contextmanager
+def _metrics_folder(settings: Settings, role: Role) -> Iterator[Callable[[], None]]:
+    """The folder where the processes' metrics add up; yields what empties it.
+
+    That of a whole service is in its data folder and emptied only once the folder's lock is held.
+    """
+    if role == "all":
+        folder = settings.data_dir.absolute() / "metrics"
+        yield lambda: _use_metrics(folder)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="winnow-metrics-"))
+    try:
+        yield lambda: _use_metrics(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _use_metrics(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    os.environ[METRICS_VARIABLE] = str(folder)
+
+
+@contextmanager
+def _withdrawn_at_end(settings: Settings, role: Role) -> Iterator[Callable[[str], None]]:
+    """Yields what tells other commands where this service listens; takes it back at the end."""
+    path, told = notice_path(settings.data_dir), False
+
+    def tell(url: str) -> None:
+        nonlocal told
+        if role == "all":
+            path.write_bytes(msgspec.json.encode(Notice(os.getpid(), url)))
+            told = True
+
+    try:
+        yield tell
+    finally:
+        if told:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _make_first_keys(redis_url: str, settings: Settings) -> None:
+    """Makes and prints the keys of a new installation; nothing where it has some."""
+    from service.bootstrap import first_start
+
+    keys = asyncio.run(first_start(settings, redis_url, now_ms()))
+    if keys is not None:
+        click.echo(first_words(keys, settings.public_url))
+
+
+def first_words(keys: FirstKeys, url: str) -> str:
+    """What the first start prints: everything needed to go on, shown this once."""
+    rows = [("Winnow", url)]
+    if keys.publishable_key:
+        rows.append(("Demo page", f"{url}/demo"))
+    rows.append(("Console", f"{keys.sign_in}   (works once, for 24 hours)"))
+    if keys.admin_key:
+        rows.append(("Admin key", keys.admin_key))
+    if keys.publishable_key:
+        rows += [
+            ("Demo site, publishable key", keys.publishable_key),
+            ("Demo site, secret key", keys.secret_key),
+        ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:<{width}}  {value}" for name, value in rows]
+    note = "These keys are shown this once; `winnow key add` makes others."
+    return "\n".join(["", *lines, "", f"  {note}", *_try_it(keys, url), ""])
+
+
+def _try_it(keys: FirstKeys, url: str) -> list[str]:
+    if not keys.secret_key:
+        return ["  A site is made by `winnow site add`."]
+    body = (
+        '{"page": "https://blog.example/a", "name": "A reader", '
+        '"email": "reader@example.org", "body": "I agree."}'
+    )
+    return [
+        "  Try it:",
+        "",
+        f"  curl {url}/v1/comments -H 'Authorization: Bearer {keys.secret_key}' \\",
+        f"       -H 'Content-Type: application/json' -d '{body}'",
+    ]
+
+
+def _say_ready(url: str, role: Role) -> None:
+    if role == "worker":
+        click.echo("Winnow's worker runs. Ctrl-C stops it.")
+    else:
+        click.echo(f"Winnow listens on {url}. Ctrl-C stops it.")
