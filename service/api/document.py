@@ -18,8 +18,8 @@ from msgspec import Struct
 HEADERS: Final[dict[str, str]] = {
     "Idempotency-Key": "Any text of 1 to 255 characters, new for every request: the same key and "
     "body get the same answer for seven days, another body is refused.",
-    "If-Match": "The version you read, as its ETag: if it is not current any more, nothing changes.",
-    "If-None-Match": "The ETag you have: an unchanged answer is 304 without a body.",
+    "If-Match": "The version you read, as its ETag: if it is not current, nothing changes.",
+    "If-None-Match": "The ETag you have: an unchanged answer is 304 with no body.",
     "Last-Event-ID": "The id of the last event you have seen.",
 }
 """Every request header an operation may name, and what it does."""

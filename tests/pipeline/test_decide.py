@@ -128,8 +128,10 @@ def test_more_than_two_links_hold_and_the_reason_says_its_numbers():
     assert judge(Policy(links=LinkRule(max=None)), links=99).outcome == "approve"
 
 
-def test_the_same_text_again_is_held():
-    assert judge(same_text=1).outcome == "hold"
+def test_the_sixth_comment_of_one_text_is_held_unless_the_policy_says_otherwise():
+    assert judge(same_text=4).outcome == "approve"
+    assert judge(same_text=5).outcome == "hold"
+    assert judge(Policy(same_text=RepeatRule(max=1)), same_text=1).outcome == "hold"
     assert judge(Policy(same_text=RepeatRule(max=3)), same_text=2).outcome == "approve"
     assert judge(Policy(same_text=RepeatRule(max=None)), same_text=99).outcome == "approve"
 
