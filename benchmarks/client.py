@@ -37,7 +37,7 @@ class Connection:
         *,
         raw: bytes | None = None,
     ) -> Answer:
-        """Sends one request and reads its answer; connects again if the server went away."""
+        """Sends one request and reads its answer, over a new connection if the old one ended."""
         body = (
             raw if raw is not None else (b"" if content is None else json.dumps(content).encode())
         )
@@ -51,6 +51,8 @@ class Connection:
             sent["Authorization"] = f"Bearer {self.key}"
         head.extend(f"{name}: {value}" for name, value in sent.items() if value)
         request = "\r\n".join(head).encode() + b"\r\n\r\n" + body
+        if self._streams is not None and self._streams[0].at_eof():
+            self._streams = None  # the server closed it while it was idle
         if self._streams is None:
             self._streams = await asyncio.open_connection(self.host, self.port)
         reader, writer = self._streams

@@ -23,6 +23,7 @@ from service.api import (
     exchange,
     health,
     intake,
+    moderators,
     problems,
     queues,
     receipts,
@@ -49,6 +50,7 @@ API_ROUTES: tuple[Any, ...] = (
     *reviews.ROUTES,
     *bans.ROUTES,
     *sites.ROUTES,
+    *moderators.ROUTES,
     *exchange.ROUTES,
     *health.ROUTES,
 )

@@ -6,6 +6,7 @@ WinnowError
 ├── Forbidden                403  forbidden             the key may not do this
 │   └── OriginNotAllowed     403  origin_not_allowed    a publishable key used from elsewhere
 ├── NotFound                 404  not_found             nothing there, or nothing this key may see
+├── MethodNotAllowed         405  method_not_allowed    the path exists, the method does not
 ├── Conflict                 409  conflict              the state does not allow it
 │   └── StaleVersion         409  stale_version         somebody decided first; carries the winner
 ├── PreconditionFailed       412  precondition_failed   If-Match names another version

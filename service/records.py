@@ -41,26 +41,39 @@ STATUS_OF_ACTION: Final[dict[Action, Status]] = {
 # ---------------------------------------------------------------------------- submit
 
 
+def _said(description: str, **limits: Any) -> Meta:
+    """What the API's document says of a field; its rules are enforced in `pipeline/fields`."""
+    return Meta(description=description, extra_json_schema=limits)
+
+
 class Submission(Struct, forbid_unknown_fields=True, kw_only=True):
     """One comment as a website posts it (the body of `POST /v1/comments`)."""
 
-    page: str
-    name: str
-    email: str
-    body: str
-    site: str | None = None
-    page_title: str | None = None
-    parent: str | None = None
-    url: str | None = None
-    ip: str | None = None
-    user_agent: str | None = None
-    referrer: str | None = None
-    locale: str | None = None
-    created_at: str | None = None
-    elapsed_ms: int | None = None
-    honeypot: str | None = None
-    metadata: dict[str, Any] | None = None
-    test: bool = False
+    page: Annotated[str, _said("The page's URL.", maxLength=2048)]
+    name: Annotated[str, _said("Who writes.", minLength=1, maxLength=80)]
+    email: Annotated[str, _said("Never published.", format="email", maxLength=254)]
+    body: Annotated[str, _said("The comment, as plain text.", minLength=1, maxLength=10_000)]
+    site: Annotated[str | None, _said("The site's id; implied by a site's key.")] = None
+    page_title: Annotated[str | None, _said("The page's title.", maxLength=300)] = None
+    parent: Annotated[str | None, _said("The id of the comment this one answers.")] = None
+    url: Annotated[str | None, _said("The author's own page.", format="uri", maxLength=2048)] = None
+    ip: Annotated[str | None, _said("Where it came from; not with a publishable key.")] = None
+    user_agent: Annotated[str | None, _said("As the ip.", maxLength=512)] = None
+    referrer: Annotated[str | None, _said("As the ip.", maxLength=2048)] = None
+    locale: Annotated[str | None, _said("BCP 47, such as en-GB.", maxLength=35)] = None
+    created_at: Annotated[
+        str | None, _said("When it was written, if not now.", format="date-time")
+    ] = None
+    elapsed_ms: Annotated[int | None, _said("Milliseconds the form was open.", minimum=0)] = None
+    honeypot: Annotated[
+        str | None, _said("A field hidden from people: only robots fill it.", maxLength=1000)
+    ] = None
+    metadata: Annotated[
+        dict[str, Any] | None, _said("Whatever the website wants to keep with it; at most 2 kB.")
+    ] = None
+    test: Annotated[
+        bool, _said("Goes the whole way, but is never published and teaches nothing.")
+    ] = False
 
 
 class Draft(Struct, kw_only=True, frozen=True):

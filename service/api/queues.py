@@ -219,7 +219,7 @@ def _author(request: Req, site: str, text: str) -> str:
     opt={
         "operation": Operation(
             summary="Claim the next pending comments",
-            scope="queues",
+            scope="decide",
             body=ClaimIn,
             query=(SITE,),
             answers={201: ClaimedOut},
@@ -233,7 +233,7 @@ def _author(request: Req, site: str, text: str) -> str:
 async def claim(request: Req) -> Response[bytes]:
     """Lease the next pending comments to the caller, over all their sites."""
     parts = services(request)
-    credential = await caller(request, "queues")
+    credential = await caller(request, "decide")
     asked = await read_json(request, ClaimIn)
     named = asked.site or Query(request, "site").text("site")
     if named:
@@ -257,7 +257,7 @@ async def claim(request: Req) -> Response[bytes]:
     opt={
         "operation": Operation(
             summary="Renew a claim",
-            scope="queues",
+            scope="decide",
             body=RenewIn,
             answers={200: answers.ClaimOut},
             problems=(400, 401, 403, 404, 409, 415, 422, 503),
@@ -268,7 +268,7 @@ async def claim(request: Req) -> Response[bytes]:
 async def renew(request: Req, comment_id: str) -> Response[bytes]:
     """Prolong the caller's claim on a comment (a claim is named by its comment)."""
     parts = services(request)
-    credential = await caller(request, "queues")
+    credential = await caller(request, "decide")
     asked = await read_json(request, RenewIn) if await request.body() else RenewIn()
     site = await parts.gate.site_of(comment_id, credential)
     expiry = await parts.store.queues.renew(
@@ -284,7 +284,7 @@ async def renew(request: Req, comment_id: str) -> Response[bytes]:
     opt={
         "operation": Operation(
             summary="Release a claim",
-            scope="queues",
+            scope="decide",
             answers={204: None},
             problems=(401, 403, 404, 409, 503),
             tag="Moderators",
@@ -294,7 +294,7 @@ async def renew(request: Req, comment_id: str) -> Response[bytes]:
 async def release(request: Req, comment_id: str) -> None:
     """Give a claim back."""
     parts = services(request)
-    credential = await caller(request, "queues")
+    credential = await caller(request, "decide")
     site = await parts.gate.site_of(comment_id, credential)
     outcome = await parts.store.queues.release(site, comment_id, holder=credential.id)
     _held(outcome if outcome else -1)

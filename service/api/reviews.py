@@ -15,7 +15,7 @@ from service.api.document import Operation
 from service.api.requests import BULK_MAX, Req, caller, read_json, request_id, services
 from service.errors import StaleVersion, WinnowError
 from service.pipeline.review import Decision, Reviewed
-from service.records import Action, Credential
+from service.records import Action, Comment, Credential, Entry
 from service.store import codec
 
 Version = Annotated[int, Meta(ge=1, lt=2**31)]
@@ -225,21 +225,22 @@ async def history(request: Req, comment_id: str) -> Response[bytes]:
     entries = await parts.store.decisions.history(stored.comment.site, comment_id)
     comment, steps = stored.comment, []
     for entry in reversed(entries):
-        steps.append(_step(entry.version, entry.at, entry.actor, entry.action, entry, comment))
+        steps.append(_step(entry.version, entry.at, entry.actor, entry=entry, comment=comment))
         if entry.replaced:
             comment = codec.decode_comment(entry.replaced)
     first = entries[0].before if entries else stored.status
-    submitted = _step(1, comment.submitted_at, "website", "submit", None, comment)
+    submitted = _step(1, comment.submitted_at, "website", entry=None, comment=comment)
     submitted.status = first or stored.status
     return answers.answer(HistoryOut([submitted, *reversed(steps)]))
 
 
-def _step(version: int, at: int, by: str, action: str, entry: Any, comment: Any) -> StepOut:
+def _step(version: int, at: int, by: str, *, entry: Entry | None, comment: Comment) -> StepOut:
+    """One version; without an entry the submission itself."""
     return StepOut(
         version=version,
         at=answers.iso(at),
         by=by,
-        action=action,
+        action=entry.action if entry else "submit",
         before=entry.before if entry else None,
         status=entry.after if entry else "",
         reason=entry.reason if entry else "",

@@ -1,9 +1,9 @@
-"""Sites, their keys and policies, and moderators: for site owners and ops."""
+"""Sites, their keys and policies: for site owners and ops."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import Response, delete, get, patch, post, put
@@ -17,7 +17,7 @@ from service.errors import Forbidden, NotFound, invalid
 from service.ids import random_id
 from service.pipeline import fields
 from service.pipeline.policy import check_policy
-from service.records import ApiKey, Credential, Moderator, Policy, Role, Site, SiteId
+from service.records import ApiKey, Credential, Policy, Site, SiteId
 
 Origin = Annotated[str, Meta(pattern=r"^https?://[a-z0-9._\[\]:-]{1,255}$")]
 Name = Annotated[str, Meta(max_length=80)]
@@ -82,35 +82,8 @@ class KeysOut(Struct):
     next: str | None = None
 
 
-class ModeratorIn(Struct, forbid_unknown_fields=True):
-    """A new moderator."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=80)]
-    email: Annotated[str, Meta(min_length=3, max_length=254)]
-    role: Role
-    sites: Annotated[list[str], Meta(max_length=1000)] = []
-
-
-class ModeratorOut(Struct, kw_only=True):
-    """A moderator; `token` and `sign_in` only in the answer that makes them."""
-
-    id: str
-    name: str
-    email: str
-    role: str
-    sites: list[str]
-    token: str | UnsetType = UNSET
-    sign_in: str | UnsetType = UNSET
-
-
-class ModeratorsOut(Struct):
-    """The moderators."""
-
-    items: list[ModeratorOut]
-    next: str | None = None
-
-
-def _operation(summary: str, **more: Any) -> dict[str, Any]:
+def owners_operation(summary: str, **more: Any) -> dict[str, Any]:
+    """The declaration of a route for site owners."""
     problems = more.pop("problems", (401, 403, 404, 503))
     return {
         "operation": Operation(
@@ -123,16 +96,19 @@ def _operation(summary: str, **more: Any) -> dict[str, Any]:
     }
 
 
-_WRITE = (400, 401, 403, 404, 409, 415, 422, 503)
+WRITE_PROBLEMS: Final = (400, 401, 403, 404, 409, 415, 422, 503)
 
 
 @post(
-    "/v1/sites", opt=_operation("Make a site", body=SiteIn, answers={201: SiteOut}, problems=_WRITE)
+    "/v1/sites",
+    opt=owners_operation(
+        "Make a site", body=SiteIn, answers={201: SiteOut}, problems=WRITE_PROBLEMS
+    ),
 )
 async def make_site(request: Req) -> Response[bytes]:
     """Make a site."""
     parts = services(request)
-    _whole_installation(await caller(request, "admin"))
+    whole_installation(await caller(request, "admin"))
     asked = await read_json(request, SiteIn)
     site = Site(
         id=asked.id,
@@ -145,7 +121,7 @@ async def make_site(request: Req) -> Response[bytes]:
     return answers.answer(site_out(site), status=201, headers={"Location": f"/v1/sites/{site.id}"})
 
 
-@get("/v1/sites", opt=_operation("List sites", scope="threads", answers={200: SitesOut}))
+@get("/v1/sites", opt=owners_operation("List sites", scope="threads", answers={200: SitesOut}))
 async def list_sites(request: Req) -> Response[bytes]:
     """The sites the caller's key reaches."""
     parts = services(request)
@@ -166,12 +142,20 @@ async def _own_site(request: Req, site: str, scope: auth.Scope = "admin") -> Cre
     return credential
 
 
-def _whole_installation(credential: Credential) -> None:
+def whole_installation(credential: Credential) -> None:
+    """Checks that the caller rules every site.
+
+    Raises:
+        Forbidden: they do not.
+    """
     if credential.sites is not None:
         raise Forbidden("This needs an admin key of the installation.")
 
 
-@get("/v1/sites/{site:str}", opt=_operation("Read a site", scope="read", answers={200: SiteOut}))
+@get(
+    "/v1/sites/{site:str}",
+    opt=owners_operation("Read a site", scope="read", answers={200: SiteOut}),
+)
 async def read_site(request: Req, site: str) -> Response[bytes]:
     """One site."""
     await _own_site(request, site, "read")
@@ -180,7 +164,9 @@ async def read_site(request: Req, site: str) -> Response[bytes]:
 
 @patch(
     "/v1/sites/{site:str}",
-    opt=_operation("Change a site", body=SitePatch, answers={200: SiteOut}, problems=_WRITE),
+    opt=owners_operation(
+        "Change a site", body=SitePatch, answers={200: SiteOut}, problems=WRITE_PROBLEMS
+    ),
 )
 async def change_site(request: Req, site: str) -> Response[bytes]:
     """Change a site's name or origins."""
@@ -200,7 +186,7 @@ async def change_site(request: Req, site: str) -> Response[bytes]:
 @delete(
     "/v1/sites/{site:str}",
     status_code=204,
-    opt=_operation("Delete a site with all its comments and keys", answers={204: None}),
+    opt=owners_operation("Delete a site with all its comments and keys", answers={204: None}),
 )
 async def delete_site(request: Req, site: str) -> None:
     """Delete a site with all its comments and keys."""
@@ -212,7 +198,7 @@ async def delete_site(request: Req, site: str) -> None:
 
 @post(
     "/v1/sites/{site:str}/keys",
-    opt=_operation("Make a key", body=KeyIn, answers={201: KeyOut}, problems=_WRITE),
+    opt=owners_operation("Make a key", body=KeyIn, answers={201: KeyOut}, problems=WRITE_PROBLEMS),
 )
 async def make_key(request: Req, site: str) -> Response[bytes]:
     """Make a key; it is shown this once."""
@@ -257,7 +243,9 @@ def _expiry(text: str | None, now: int) -> int | None:
     return expiry
 
 
-@get("/v1/sites/{site:str}/keys", opt=_operation("List a site's keys", answers={200: KeysOut}))
+@get(
+    "/v1/sites/{site:str}/keys", opt=owners_operation("List a site's keys", answers={200: KeysOut})
+)
 async def list_keys(request: Req, site: str) -> Response[bytes]:
     """A site's live keys, without the keys themselves."""
     await _own_site(request, site)
@@ -268,7 +256,7 @@ async def list_keys(request: Req, site: str) -> Response[bytes]:
 @delete(
     "/v1/sites/{site:str}/keys/{key_id:str}",
     status_code=204,
-    opt=_operation("Revoke a key", answers={204: None}),
+    opt=owners_operation("Revoke a key", answers={204: None}),
 )
 async def revoke_key(request: Req, site: str, key_id: str) -> None:
     """Revoke a key: within a second nobody can use it."""
@@ -277,71 +265,9 @@ async def revoke_key(request: Req, site: str, key_id: str) -> None:
         raise NotFound("This site has no such key.")
 
 
-@post(
-    "/v1/moderators",
-    opt=_operation(
-        "Make a moderator", body=ModeratorIn, answers={201: ModeratorOut}, problems=_WRITE
-    ),
-)
-async def make_moderator(request: Req) -> Response[bytes]:
-    """Make a moderator: a token for the API and a one-time console link."""
-    parts = services(request)
-    credential = await caller(request, "admin")
-    asked = await read_json(request, ModeratorIn)
-    await _check_moderator(request, credential, asked)
-    moderator = Moderator(
-        id=random_id(9),
-        name=asked.name,
-        email=fields_email(asked.email),
-        role=asked.role,
-        sites=tuple(asked.sites),
-        created_at=parts.now(),
-    )
-    await parts.store.api_keys.add_moderator(moderator)
-    token = await parts.store.api_keys.add(
-        ApiKey(id=random_id(9), kind="personal", moderator=moderator.id, created_at=parts.now())
-    )
-    sign_in = await parts.store.api_keys.new_sign_in(moderator.id)
-    out = moderator_out(moderator)
-    out.token = token
-    out.sign_in = f"{parts.settings.public_url}/console/sign-in?token={sign_in}"
-    return answers.answer(out, status=201)
-
-
-def fields_email(text: str) -> str:
-    """A valid address.
-
-    Raises:
-        Invalid.
-    """
-    try:
-        return fields.email(text)
-    except fields.Wrong as wrong:
-        raise invalid("/email", wrong.code, wrong.detail) from None
-
-
-async def _check_moderator(request: Req, credential: Credential, asked: ModeratorIn) -> None:
-    if not asked.sites and asked.role != "admin":
-        raise invalid("/sites", "required", "a moderator or viewer needs at least one site")
-    if not asked.sites:
-        _whole_installation(credential)
-    known = await services(request).gate.sites(credential)
-    for i, site in enumerate(asked.sites):
-        if site not in known:
-            raise invalid(f"/sites/{i}", "unknown_site", "there is no such site")
-
-
-@get("/v1/moderators", opt=_operation("List moderators", answers={200: ModeratorsOut}))
-async def list_moderators(request: Req) -> Response[bytes]:
-    """All moderators of the installation."""
-    _whole_installation(await caller(request, "admin"))
-    moderators = await services(request).store.api_keys.moderators()
-    return answers.answer(ModeratorsOut([moderator_out(m) for m in moderators]))
-
-
 @get(
     "/v1/sites/{site:str}/policy",
-    opt=_operation("Read a site's policy", scope="read", answers={200: Policy, 304: None}),
+    opt=owners_operation("Read a site's policy", scope="read", answers={200: Policy, 304: None}),
 )
 async def read_policy(request: Req, site: str) -> Response[bytes]:
     """A site's policy; its ETag is its version."""
@@ -355,7 +281,7 @@ async def read_policy(request: Req, site: str) -> Response[bytes]:
 
 @put(
     "/v1/sites/{site:str}/policy",
-    opt=_operation(
+    opt=owners_operation(
         "Save a site's policy as its next version",
         body=Policy,
         answers={200: Policy},
@@ -396,17 +322,6 @@ def key_out(record: ApiKey) -> KeyOut:
     )
 
 
-def moderator_out(moderator: Moderator) -> ModeratorOut:
-    """A moderator as an admin sees them."""
-    return ModeratorOut(
-        id=moderator.id,
-        name=moderator.name,
-        email=moderator.email,
-        role=moderator.role,
-        sites=list(moderator.sites),
-    )
-
-
 ROUTES = (
     make_site,
     list_sites,
@@ -416,8 +331,6 @@ ROUTES = (
     make_key,
     list_keys,
     revoke_key,
-    make_moderator,
-    list_moderators,
     read_policy,
     save_policy,
 )

@@ -294,11 +294,10 @@ def _port(settings: Settings) -> Finding:
 
 
 async def _store(settings: Settings, url: str) -> list[Finding]:
-    from redis.exceptions import RedisError
-
     from service.errors import Unavailable
     from service.ids import Secrets
     from service.store import Store
+    from service.store.connect import RedisError
 
     store = Store(url, Secrets(b"nothing is opened by the doctor"))
     try:

@@ -90,7 +90,7 @@ class Intake:
         """
         replacement, status = await self._decide_again(stored, body, now)
         replacement.edited_at = now
-        return await self._replace(stored, replacement, status, "edit", actor, now)
+        return await self._replace(stored, replacement, status, action="edit", actor=actor, now=now)
 
     async def rescore(self, stored: StoredComment, *, now: int) -> Done:
         """Decides a waiting comment again, now that a model can be asked.
@@ -100,13 +100,16 @@ class Intake:
             Unavailable: nothing was stored.
         """
         replacement, status = await self._decide_again(stored, stored.comment.body, now)
-        return await self._replace(stored, replacement, status, "rescore", "winnow", now)
+        return await self._replace(
+            stored, replacement, status, action="rescore", actor="winnow", now=now
+        )
 
     async def _replace(
         self,
         stored: StoredComment,
         replacement: Comment,
         status: Status,
+        *,
         action: Literal["edit", "rescore"],
         actor: str,
         now: int,

@@ -180,17 +180,7 @@ class Comments:
                 int(comment.test),
             ],
         )
-        match outcome[0]:
-            case b"stored":
-                return None
-            case b"replayed":
-                return bytes(outcome[1])
-            case b"mismatch":
-                raise mismatch()
-            case b"stale":
-                raise ConfigChanged
-            case _:
-                raise SiteGone
+        return _earlier(outcome)
 
     async def read(self, site: str, comment_id: str) -> StoredComment | None:
         """One comment, or None."""
@@ -241,6 +231,21 @@ class Comments:
     def _author(self, author: str, row: list[bytes | None]) -> tuple[AuthorRecord, str]:
         email = self._sealed.open(row[5], author) if row[5] else None
         return _record(row), (email or b"").decode()
+
+
+def _earlier(outcome: list[Any]) -> bytes | None:
+    """What `submit.lua` answered: None when it wrote, or the answer given earlier."""
+    match outcome[0]:
+        case b"stored":
+            return None
+        case b"replayed":
+            return bytes(outcome[1])
+        case b"mismatch":
+            raise mismatch()
+        case b"stale":
+            raise ConfigChanged
+        case _:
+            raise SiteGone
 
 
 def mismatch() -> IdempotencyMismatch:

@@ -12,7 +12,7 @@ from service.ids import MAX_SITE_NUMBER
 from service.records import Ban, Policy, Site
 from service.store import codec
 from service.store.connect import Wire
-from service.store.keys import SITE_COUNTER, SITE_NUMBERS, SITES, SiteKeys
+from service.store.keys import SITE_COUNTER, SITE_NUMBERS, SITES, SiteKeys, api_key
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_policy = msgspec.json.Decoder(Policy).decode
@@ -110,7 +110,7 @@ class Sites:
         digests = await self._wire.execute("SMEMBERS", keys.api_keys())
         await self._wire.execute("UNLINK", keys.config())
         for digest in digests:
-            await self._wire.execute("UNLINK", f"w:key:{digest.decode()}")
+            await self._wire.execute("UNLINK", api_key(digest.decode()))
         async for key in self._wire.client.scan_iter(match=_glob(keys.prefix()), count=1000):
             await self._wire.execute("UNLINK", key)
         await self._wire.execute("HDEL", SITES, site)

@@ -41,11 +41,18 @@ function typeName(schema) {
   return { string: "text", integer: "whole number", boolean: "true or false" }[schema.type] ?? schema.type ?? "anything";
 }
 
+function between(low, high) {
+  if (low != null && high != null) return `${low} to ${high}`;
+  if (low != null) return `at least ${low}`;
+  return high != null ? `at most ${high}` : "";
+}
+
 function limits(schema) {
   const said = [];
-  const range = [schema.minimum ?? schema.exclusiveMinimum, schema.maximum ?? schema.exclusiveMaximum];
-  if (range.some((bound) => bound != null)) said.push(`${range[0] ?? "…"} to ${range[1] ?? "…"}`);
-  if (schema.minLength != null || schema.maxLength != null) said.push(`${schema.minLength ?? 0} to ${schema.maxLength ?? "…"} characters`);
+  const range = between(schema.minimum ?? schema.exclusiveMinimum, schema.maximum ?? schema.exclusiveMaximum);
+  const length = between(schema.minLength, schema.maxLength);
+  if (range) said.push(range);
+  if (length) said.push(`${length} characters`);
   if (schema.pattern) said.push(`like ${schema.pattern}`);
   if (schema.default != null && typeof schema.default !== "object") said.push(`default ${JSON.stringify(schema.default)}`);
   return said.join(", ");

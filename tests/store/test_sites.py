@@ -1,0 +1,222 @@
+"""Requirements of sites, policies, keys, sessions and rate limits."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.errors import NotFound, PreconditionFailed
+from service.records import ApiKey, Ban, Moderator, Policy, Site
+from service.store import Store
+from service.store.api_keys import digest
+from service.store.keys import SITES, SiteKeys, session
+from service.store.limits import Rate, Taken
+from service.store.sessions import IDLE_S, LONGEST_S
+from tests.store.builders import NOW, all_of, make_site, passed
+
+
+async def test_a_site_reads_back_with_policy_and_bans_under_one_version(store: Store) -> None:
+    site, version = await make_site(store)
+    ban = Ban(id="spam.example", kind="domain", value="spam.example", created_at=NOW)
+    await store.sites.ban(site.id, ban)
+    found = await store.sites.configuration(site.id)
+    assert found is not None
+    assert (found.site, found.policy, found.bans) == (site, Policy(), (ban,))
+    assert found.version == version + 1
+
+
+async def test_every_change_of_a_site_is_a_new_version(store: Store) -> None:
+    site, first = await make_site(store)
+    ban = Ban(id="b.example", kind="domain", value="b.example")
+    seen = [first]
+    for change in (
+        store.sites.change(Site(id=site.id, number=site.number, name="New")),
+        store.sites.save_policy(site.id, Policy(), expected=None),
+        store.sites.ban(site.id, ban),
+        store.sites.unban(site.id, ban.id),
+    ):
+        await change
+        found = await store.sites.configuration(site.id)
+        assert found is not None
+        seen.append(found.version)
+    assert seen == list(range(first, first + 5))
+    assert await store.sites.unban(site.id, ban.id) is False
+
+
+async def test_policy_versions_count_up_and_all_are_kept(store: Store) -> None:
+    site, _ = await make_site(store)
+    for hold_first in (5, 6, 7):
+        policy = Policy(authors=msgspec.structs.replace(Policy().authors, hold_first=hold_first))
+        await store.sites.save_policy(site.id, policy, expected=None)
+    kept = [await store.sites.policy(site.id, version) for version in (1, 2, 3, 4)]
+    assert [p and (p.version, p.authors.hold_first) for p in kept] == [
+        (1, 1), (2, 5), (3, 6), (4, 7),
+    ]  # fmt: skip
+    assert await store.sites.policy(site.id, 5) is None
+
+
+async def test_a_policy_is_not_saved_over_a_version_the_caller_did_not_see(store: Store) -> None:
+    site, _ = await make_site(store)
+    await store.sites.save_policy(site.id, Policy(), expected=1)
+    with pytest.raises(PreconditionFailed):
+        await store.sites.save_policy(site.id, Policy(), expected=1)
+    assert (await store.sites.save_policy(site.id, Policy(), expected=2)).version == 3
+    with pytest.raises(NotFound):
+        await store.sites.save_policy("nowhere", Policy(), expected=None)
+
+
+async def test_of_racing_savers_who_saw_one_version_exactly_one_wins(store: Store) -> None:
+    site, _ = await make_site(store)
+    saves = [store.sites.save_policy(site.id, Policy(), expected=1) for _ in range(20)]
+    outcomes = await all_of(*saves)
+    assert sum(isinstance(outcome, Policy) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, PreconditionFailed) for outcome in outcomes) == 19
+
+
+async def test_a_site_whose_maker_died_halfway_is_listed_by_the_next_try(store: Store) -> None:
+    from service.errors import Conflict
+
+    site, _ = await make_site(store)
+    await store.wire.client.hdel(SITES, site.id)  # as if the process ended before the last write
+    with pytest.raises(Conflict):
+        await make_site(store)
+    assert await store.sites.all() == [site.id]
+    assert await store.sites.by_number(site.number) == site.id
+
+
+# ------------------------------------------------------------------------------ keys
+
+
+async def test_a_key_is_found_by_itself_and_never_stored(store: Store) -> None:
+    await make_site(store)
+    record = ApiKey(id="k1", kind="secret", site="blog", label="server", created_at=NOW)
+    key = await store.api_keys.add(record)
+    assert key.startswith("sk_")
+    found = await store.api_keys.find(key)
+    assert found == record
+    assert record.hint == key[-4:]
+    names = [name async for name in store.wire.client.scan_iter()]
+    raw = [await store.wire.client.dump(name) for name in names]
+    assert not any(key.encode() in blob for blob in [*names, *raw])
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix"),
+    [("publishable", "pk_"), ("secret", "sk_"), ("personal", "mt_"), ("admin", "ak_")],
+)
+async def test_each_kind_of_key_has_its_prefix(store: Store, kind: str, prefix: str) -> None:
+    record = ApiKey(id="k", kind=kind)  # type: ignore[arg-type]
+    assert (await store.api_keys.add(record)).startswith(prefix)
+
+
+async def test_a_compat_key_is_twelve_lower_case_letters_and_digits(store: Store) -> None:
+    key = await store.api_keys.add(ApiKey(id="k", kind="compat", site="blog"))
+    assert len(key) == 12
+    assert key.isascii()
+    assert key.isalnum()
+    assert key == key.lower()
+
+
+async def test_a_revoked_key_is_unknown_and_unlisted(store: Store) -> None:
+    keys = [
+        await store.api_keys.add(ApiKey(id=f"k{i}", kind="secret", site="blog", created_at=i))
+        for i in range(3)
+    ]
+    assert [record.id for record in await store.api_keys.of_site("blog")] == ["k0", "k1", "k2"]
+    assert await store.api_keys.revoke("other", "k1") is False
+    assert await store.api_keys.revoke("blog", "k1") is True
+    assert await store.api_keys.revoke("blog", "k1") is False
+    assert [record.id for record in await store.api_keys.of_site("blog")] == ["k0", "k2"]
+    assert [await store.api_keys.find(key) is None for key in keys] == [False, True, False]
+
+
+async def test_deleting_a_site_ends_its_keys(store: Store) -> None:
+    await make_site(store)
+    key = await store.api_keys.add(ApiKey(id="k", kind="secret", site="blog"))
+    await store.sites.delete("blog")
+    assert await store.api_keys.find(key) is None
+    assert await store.wire.client.exists(f"w:key:{digest(key)}") == 0
+    assert await store.wire.client.exists(SiteKeys("blog").api_keys()) == 0
+
+
+async def test_a_sign_in_token_works_once(store: Store) -> None:
+    ann = Moderator(id="m1", name="Ann", email="ann@staff.example", role="moderator")
+    await store.api_keys.add_moderator(ann)
+    token = await store.api_keys.new_sign_in("m1")
+    assert await store.api_keys.use_sign_in(token) == ann
+    assert await store.api_keys.use_sign_in(token) is None
+    assert await store.api_keys.use_sign_in("made-up") is None
+
+
+# -------------------------------------------------------------------------- sessions
+
+
+async def test_a_session_lives_half_an_hour_after_its_last_use(store: Store) -> None:
+    token = await store.sessions.open("m1", NOW)
+    key = session(digest(token))
+    assert await store.sessions.find(token, NOW + 60_000) == "m1"
+    assert IDLE_S - 5 <= await store.wire.client.ttl(key) <= IDLE_S
+
+
+async def test_a_session_ends_twelve_hours_after_its_start_however_used(store: Store) -> None:
+    token = await store.sessions.open("m1", NOW)
+    almost = NOW + (LONGEST_S - 10) * 1000
+    assert await store.sessions.find(token, almost) == "m1"
+    assert await store.wire.client.ttl(session(digest(token))) <= 10
+    assert await store.sessions.find(token, NOW + LONGEST_S * 1000) is None
+    assert await store.sessions.find(token, NOW) is None
+
+
+async def test_a_closed_session_is_unknown(store: Store) -> None:
+    token = await store.sessions.open("m1", NOW)
+    await store.sessions.close(token)
+    assert await store.sessions.find(token, NOW) is None
+
+
+# ---------------------------------------------------------------------------- limits
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(burst=st.integers(1, 40), more=st.integers(0, 40))
+def test_of_a_crowd_exactly_the_burst_is_let_through(server: object, burst: int, more: int) -> None:
+    import asyncio
+
+    from service.ids import Secrets, random_id
+
+    async def scenario() -> list[Taken]:
+        store = Store(server.url, Secrets(bytes(32)))  # type: ignore[attr-defined]
+        await store.open()
+        try:
+            # So slow a refill that none comes while the test runs.
+            rate, name = Rate(burst=burst, window_s=86_400), random_id()
+            asks = [store.limits.take("test", name, rate) for _ in range(burst + more)]
+            return await asyncio.gather(*asks)
+        finally:
+            await store.close()
+
+    taken = asyncio.run(scenario())
+    assert sum(one.allowed for one in taken) == burst
+    assert sorted(one.left for one in taken if one.allowed) == list(range(burst))
+    assert all(one.retry_ms > 0 for one in taken if not one.allowed)
+
+
+async def test_a_limit_tells_when_to_come_back_and_then_lets_one_through(store: Store) -> None:
+    rate = Rate(burst=2, window_s=1)
+    taken = [await store.limits.take("test", "a", rate) for _ in range(3)]
+    assert [one.allowed for one in taken] == [True, True, False]
+    assert 0 < taken[2].retry_ms <= 500
+    seconds, micros = await store.wire.client.time()
+    due = seconds * 1000 + micros // 1000 + taken[2].retry_ms + 1
+    await passed(store, due)
+    assert (await store.limits.take("test", "a", rate)).allowed
+
+
+async def test_buckets_of_different_names_are_apart(store: Store) -> None:
+    rate = Rate(burst=1, window_s=3600)
+    assert (await store.limits.take("test", "a", rate)).allowed
+    assert (await store.limits.take("test", "b", rate)).allowed
+    assert not (await store.limits.take("test", "a", rate)).allowed

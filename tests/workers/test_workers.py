@@ -1,0 +1,134 @@
+"""Requirements of what happens unasked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from service.ids import Secrets
+from service.pipeline.score import load_scorer
+from service.records import Draft, Policy, Site
+from service.services import Services
+from service.settings import Settings
+from service.store.queues import Filter
+from service.workers import rounds
+from service.workers.reap import reap
+from service.workers.rescore import CODE, rescore
+from service.workers.retain import retain
+from tests.store.builders import NOW, build, decided, passed, put
+from tests.store.invariants import violations
+
+PLAIN = {"thresholds": {}, "signals": {}, "authors": {"hold_first": 0}}
+
+
+@pytest.fixture
+async def parts(services: Services) -> Services:
+    """Parts without a model, and a site `blog` that approves what a model has seen."""
+    policy = msgspec.convert(PLAIN, Policy)
+    await services.store.sites.create(Site(id="blog", number=0), policy)
+    return services
+
+
+@pytest.fixture
+async def with_model(parts: Services, redis_url: str) -> AsyncIterator[Services]:
+    """The same installation after a start that found its model."""
+    made = Services(Settings(), redis_url, Secrets(bytes(range(32))), load_scorer(""))
+    await made.store.open()
+    yield made
+    await made.store.close()
+
+
+def draft(number: int) -> Draft:
+    return Draft(
+        page="https://news.example/a",
+        name="A reader",
+        email=f"r{number}@example.org",
+        body=f"I agree with point {number}.",
+    )
+
+
+async def test_comments_no_model_saw_are_held_and_decided_once_there_is_one(
+    parts: Services, with_model: Services
+) -> None:
+    ids = []
+    for i in range(5):
+        accepted = await parts.intake.submit(draft(i), "blog", idempotency=None, now=NOW)
+        assert accepted.status == "pending"
+        assert accepted.verdict.reasons[0].code == CODE
+        ids.append(accepted.id)
+    await rescore(parts)  # still no model: they go on waiting
+    assert await parts.store.queues.count("blog", "pending", Filter(reason=CODE)) == 5
+    await rescore(with_model)
+    for stored in await parts.store.comments.read_many("blog", ids):
+        assert stored is not None
+        assert (stored.status, stored.version) == ("approved", 2)
+        assert stored.comment.verdict.model == with_model.scorer.version
+        assert stored.comment.scores is not None
+    assert await parts.store.queues.count("blog", "pending", Filter(reason=CODE)) == 0
+    assert await violations(parts.store, "blog") == []
+
+
+async def test_a_humans_decision_is_never_touched_by_a_later_model(
+    parts: Services, with_model: Services
+) -> None:
+    accepted = await parts.intake.submit(draft(1), "blog", idempotency=None, now=NOW)
+    stored = await parts.store.comments.read("blog", accepted.id)
+    assert stored is not None
+    await decided(parts.store, stored.comment, "spam")
+    await rescore(with_model)
+    after = await parts.store.comments.read("blog", accepted.id)
+    assert after is not None
+    assert (after.status, after.version) == ("spam", 2)
+
+
+async def test_two_workers_at_once_decide_each_comment_once(
+    parts: Services, with_model: Services
+) -> None:
+    for i in range(10):
+        await parts.intake.submit(draft(i), "blog", idempotency=None, now=NOW)
+    await asyncio.gather(rescore(with_model), rescore(with_model))
+    assert await violations(parts.store, "blog") == []
+    approved = await parts.store.queues.page("blog", "approved", sort="oldest", limit=50)
+    stored = await parts.store.comments.read_many("blog", [place.id for place in approved])
+    assert [one and one.version for one in stored] == [2] * 10
+
+
+async def test_claims_that_ran_out_are_dropped_on_every_site(parts: Services) -> None:
+    await parts.store.sites.create(Site(id="two", number=0), Policy())
+    expiries = []
+    for name in ("blog", "two"):
+        found = await parts.store.sites.configuration(name)
+        assert found is not None
+        await put(parts.store, build(found.site), found.version)
+        (lease,) = await parts.store.queues.claim(name, count=1, ttl_ms=1, holder="ann")
+        expiries.append(lease.expires_at)
+    await passed(parts.store, max(expiries))
+    await reap(parts)
+    assert [await parts.store.queues.reap(name) for name in ("blog", "two")] == [0, 0]
+    assert await violations(parts.store, "two") == []
+
+
+async def test_events_of_this_week_are_kept(parts: Services) -> None:
+    found = await parts.store.sites.configuration("blog")
+    assert found is not None
+    await put(parts.store, build(found.site), found.version)
+    await retain(parts)
+    assert len(await parts.store.events.after("blog", "0-0")) == 2
+
+
+async def test_the_rounds_begin_at_once_and_end_when_told(
+    parts: Services, with_model: Services
+) -> None:
+    accepted = await parts.intake.submit(draft(1), "blog", idempotency=None, now=NOW)
+    stopping = asyncio.Event()
+    working = asyncio.create_task(rounds.work(with_model, stopping))
+    async with asyncio.timeout(10):
+        while True:
+            stored = await parts.store.comments.read("blog", accepted.id)
+            if stored is not None and stored.status == "approved":
+                break
+        stopping.set()
+        await working
