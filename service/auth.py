@@ -140,9 +140,8 @@ class Gate:
 
     async def sites(self, credential: Credential) -> list[str]:
         """The sites this caller may see, sorted."""
-        if credential.sites is not None:
-            return sorted(credential.sites)
-        return await self._store.sites.all()
+        there = await self._store.sites.all()
+        return [site for site in there if sees(credential, site)]
 
 
 def allow(credential: Credential, scope: Scope) -> None:
@@ -176,7 +175,10 @@ def origin_of(origin: str | None, referer: str | None) -> str | None:
         return origin
     if not referer:
         return None
-    parts = urlsplit(referer)
+    try:
+        parts = urlsplit(referer)
+    except ValueError:
+        return None
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme and parts.netloc else None
 
 

@@ -62,7 +62,9 @@ class Feeds:
             if listener.full():
                 # Too slow: it alone is ended, and comes back with Last-Event-ID.
                 self._listeners[site].discard(listener)
-                listener.get_nowait()
+                # What it has not read is dropped whole, so that it resumes behind what it has.
+                while not listener.empty():
+                    listener.get_nowait()
                 listener.put_nowait(None)
             else:
                 listener.put_nowait(event)

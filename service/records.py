@@ -84,6 +84,8 @@ class Draft(Struct, kw_only=True, frozen=True):
     email: str
     body: str
     page_title: str = ""
+    names_page: bool = True
+    """Whether the title may become the page's own; never where a visitor sent it."""
     parent: str | None = None
     url: str = ""
     ip: str = ""
@@ -394,6 +396,8 @@ class Private(Struct, array_like=True, kw_only=True):
     ip: str = ""
     user_agent: str = ""
     referrer: str = ""
+    elapsed_ms: int | None = None
+    honeypot: str = ""
 
 
 class Entry(Struct, omit_defaults=True, kw_only=True):
@@ -410,6 +414,8 @@ class Entry(Struct, omit_defaults=True, kw_only=True):
     operation: str = ""
     replaced: bytes = b""
     """On an edit: the comment's previous immutable part."""
+    displaced: Entry | None = None
+    """On a decision: the one that stood before it, which its undo brings back."""
 
 
 class Lease(Struct, frozen=True):

@@ -95,19 +95,26 @@ def network(ip: str) -> str:
 
 def client_ip(scope: Any, trusted: Sequence[Network]) -> str:
     """The caller's address: the peer's, or what the nearest trusted proxy says it is."""
-    peer = scope["client"][0] if scope.get("client") else ""
+    peer = _plain(scope["client"][0] if scope.get("client") else "")
     if not trusted or not _within(peer, trusted):
-        return str(peer)
+        return peer
     # A proxy may add a header of its own below one that the caller sent: all are one list.
     forwarded = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")
     for hop in reversed(forwarded.decode("latin-1").split(",")):
-        address = hop.strip()
+        address = _plain(hop.strip())
         if _address(address) is None:
             break
         peer = address
         if not _within(address, trusted):
             break
-    return str(peer)
+    return peer
+
+
+def _plain(text: str) -> str:
+    """An IPv4 address that came over an IPv6 socket (`::ffff:192.0.2.1`) as itself."""
+    address = _address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped) if mapped else text
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -253,6 +253,7 @@ class Import:
                     status,
                     email=draft.email,
                     private=private_part(draft),
+                    page_title=draft.page_title,
                     config_version=rules.version,
                     text_window_s=0,  # an old text is no repetition of today's
                     idempotency=None,

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from service import auth
 from service.api import answers
 from service.api.document import Operation
-from service.api.requests import Req, caller, read_json, services
+from service.api.requests import Req, caller, read_body, read_json, services
 from service.errors import NotFound, invalid
 from service.ids import Secrets
 from service.pipeline import fields
@@ -84,7 +84,7 @@ async def bans(request: Req, site: str) -> Response[bytes]:
             scope="decide",
             body=BanIn,
             answers={200: BanOut},
-            problems=(400, 401, 403, 404, 415, 422, 503),
+            problems=(400, 401, 403, 404, 409, 415, 422, 503),
             tag="Moderators",
             description="The id may say it all (`spam.example`, `203.0.113.0/24`, an author's id, "
             "an address, or `kind:value`); or it is any name and the body says `kind` and `value`.",
@@ -96,7 +96,7 @@ async def ban(request: Req, site: str, ban_id: str) -> Response[bytes]:
     parts = services(request)
     credential = await caller(request, "decide")
     auth.reach(credential, site)
-    asked = await read_json(request, BanIn) if await request.body() else BanIn()
+    asked = await read_json(request, BanIn) if await read_body(request) else BanIn()
     kind, value = named(ban_id.lstrip("/"), asked)
     now = parts.now()
     made = Ban(

@@ -18,6 +18,7 @@ from service.api.requests import (
     Req,
     caller,
     if_match,
+    is_known,
     read_json,
     request_id,
     services,
@@ -93,11 +94,14 @@ async def batch(request: Req) -> Response[bytes]:
         client_ip(request.scope, parts.settings.proxy_networks),
         parts.settings.public_url,
     )
-    key = who.header(b"idempotency-key").strip().strip('"')
+    given = who.header(b"idempotency-key").strip().strip('"')
+    key = given and f"{credential.actor} {given}"
+    replayed = bool(key) and await parts.store.comments.bind(f"batch {key}", await request.body())
     items = await asyncio.gather(
         *(_one(request, who, bytes(raw), key and f"{key}#{i}") for i, raw in enumerate(sent.items))
     )
-    return answers.answer(BatchOut(list(items)))
+    headers = {"Idempotent-Replayed": "true"} if replayed else {}
+    return answers.answer(BatchOut(list(items)), headers=headers)
 
 
 async def _one(request: Req, who: Caller, raw: bytes, key: str) -> BatchItem:
@@ -153,7 +157,7 @@ async def read(request: Req, comment_id: str) -> Response[bytes]:
     """Read one comment; its ETag is its version."""
     stored = await stored_comment(request, comment_id, "read")
     tag = f'"{stored.version}"'
-    if request.headers.get("if-none-match") == tag:
+    if is_known(request, tag):
         return Response(b"", status_code=304, headers={"ETag": tag})
     parts = services(request)
     receipt = f"{parts.settings.public_url}/r/{parts.secrets.receipt(comment_id)}"

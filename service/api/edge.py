@@ -19,6 +19,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+STREAM: Final = "/v1/events"
+"""The one GET whose answer has no end, and so no HEAD."""
+
 _GIVEN = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _SECURITY: Final = [
     (b"x-content-type-options", b"nosniff"),
@@ -64,6 +67,9 @@ def edge(app: App) -> App:
         if api and scope["method"] == "OPTIONS":
             await _preflight(added, send)
             return
+        head = scope["method"] == "HEAD" and scope["path"] != STREAM
+        if head:
+            scope["method"] = "GET"  # every GET answers HEAD; only the body is left out
         started, status = time.perf_counter(), 500
 
         async def sending(message: Message) -> None:
@@ -74,6 +80,8 @@ def edge(app: App) -> App:
                 if not any(name == b"content-security-policy" for name, _ in headers):
                     headers.extend(_API)
                 message["headers"] = [*headers, *added]
+            elif head:
+                message["body"] = b""
             await send(message)
 
         try:

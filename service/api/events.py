@@ -15,7 +15,7 @@ from msgspec import Struct
 from service.api import answers
 from service.api.document import SITE, Operation, text_param
 from service.api.requests import Query, Req, caller, one_site, services
-from service.errors import invalid
+from service.errors import Unauthenticated, invalid
 from service.feed import Feeds
 from service.services import Services
 from service.store.events import Event, older, valid
@@ -64,6 +64,7 @@ async def events(request: Req) -> Response[bytes] | Stream:
     """A site's events as they happen."""
     parts = services(request)
     credential = await caller(request, "events")
+    key = request.headers.get("authorization", "")
     query = Query(request, "site", "after")
     site = await one_site(request, credential, query.text("site"))
     cursor = request.headers.get("last-event-id") or query.text("after")
@@ -72,10 +73,22 @@ async def events(request: Req) -> Response[bytes] | Stream:
     start = cursor or await parts.store.events.newest(site)
     feeds: Feeds = request.app.state.feeds
     return Stream(
-        _stream(parts, feeds, site, start, resumed=bool(cursor)),
+        _while_allowed(parts, key, _stream(parts, feeds, site, start, resumed=bool(cursor))),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+async def _while_allowed(
+    parts: Services, authorization: str, frames: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """The frames of a stream until its key is revoked (asked anew at most twice a second)."""
+    async for sent in frames:
+        try:
+            await parts.gate.credential(authorization, parts.now())
+        except Unauthenticated:
+            return
+        yield sent
 
 
 async def _stream(

@@ -6,6 +6,7 @@ its cost); everything it may answer is declared in `OPERATION`.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final, cast
 
 import msgspec
@@ -15,7 +16,7 @@ from litestar.types import Receive, Scope, Send
 from service import auth, metrics
 from service.api import answers, problems, refusal
 from service.api.document import Operation
-from service.api.requests import BODY_MAX
+from service.api.requests import BODY_MAX, BODY_S
 from service.errors import (
     Malformed,
     MethodNotAllowed,
@@ -121,7 +122,7 @@ async def _submit(scope: Scope, receive: Receive) -> tuple[int, dict[str, str], 
     accepted = await parts.intake.submit(
         check(submission, caller, rules, now),
         rules.site.id,
-        idempotency=_idempotency(caller.headers, body),
+        idempotency=_idempotency(caller, body),
         now=now,
     )
     if form is not None:
@@ -220,6 +221,7 @@ def check(submission: Submission, caller: Caller, rules: Rules, now: int) -> Dra
         return draft
     return msgspec.structs.replace(
         draft,
+        names_page=False,
         ip=caller.ip,
         user_agent=caller.header(b"user-agent")[:512],
         referrer=caller.header(b"referer")[:2048],
@@ -249,16 +251,16 @@ def _landed(location: str, accepted: Any, parts: Services) -> dict[str, str]:
     return headers
 
 
-def _idempotency(headers: dict[bytes, bytes], body: bytes) -> Idempotency | None:
+def _idempotency(caller: Caller, body: bytes) -> Idempotency | None:
     """The Idempotency-Key with the body it came with (quoted or not, at most 255 characters)."""
-    key = headers.get(b"idempotency-key", b"").decode("latin-1").strip().strip('"')
+    key = caller.header(b"idempotency-key").strip().strip('"')
     if not key:
-        if b"idempotency-key" in headers:
+        if b"idempotency-key" in caller.headers:
             raise invalid("/Idempotency-Key", "empty", "the key may not be empty")
         return None
     if len(key) > 255:
         raise invalid("/Idempotency-Key", "too_long", "at most 255 characters")
-    return Idempotency.of(key, body)
+    return Idempotency.of(f"{caller.credential.actor} {key}", body)
 
 
 async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
@@ -271,6 +273,14 @@ async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > BODY_MAX:
         raise too_large()
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await _chunks(receive)
+    except TimeoutError:
+        raise Malformed(f"The body did not arrive within {BODY_S:.0f} seconds.") from None
+
+
+async def _chunks(receive: Receive) -> bytes:
     chunks, size = [], 0
     while True:
         message = await receive()

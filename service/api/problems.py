@@ -75,7 +75,9 @@ def public(error: Exception) -> WinnowError:
         return error
     if isinstance(error, HTTPException) and error.status_code < 500:
         kind = _BY_STATUS.get(error.status_code, errors.Malformed)
-        return kind("" if error.status_code in (404, 405) else str(error.detail or ""))
+        failure = kind("" if error.status_code in (404, 405) else str(error.detail or ""))
+        failure.headers |= error.headers or {}
+        return failure
     log.get("api").error("unforeseen", error=type(error).__name__, exc_info=error)
     return WinnowError("This is our fault; the request id helps to find it in the log.")
 

@@ -19,7 +19,16 @@ from service.api.document import (
     text_param,
     whole_param,
 )
-from service.api.requests import Query, Req, caller, cursor, one_site, read_json, services
+from service.api.requests import (
+    Query,
+    Req,
+    caller,
+    cursor,
+    one_site,
+    read_body,
+    read_json,
+    services,
+)
 from service.errors import Conflict, NotFound, invalid
 from service.pipeline import fields
 from service.pipeline.queues import Ask, Row, list_queue, queued
@@ -171,6 +180,8 @@ async def queue(request: Req, status: str) -> Response[bytes]:
     query = Query(
         request, "site", "sort", "page", "reason", "author", "label", "min", "limit", "cursor"
     )
+    if query.text("min") and not query.text("label"):
+        raise invalid("/min", "out_of_range", "'min' needs a 'label' it is about")
     site = await one_site(request, credential, query.text("site"))
     ask = Ask(
         status=_status(status),
@@ -234,7 +245,7 @@ async def claim(request: Req) -> Response[bytes]:
     """Lease the next pending comments to the caller, over all their sites."""
     parts = services(request)
     credential = await caller(request, "decide")
-    asked = await read_json(request, ClaimIn)
+    asked = await read_json(request, ClaimIn) if await read_body(request) else ClaimIn()
     named = asked.site or Query(request, "site").text("site")
     if named:
         sites = [await one_site(request, credential, named)]
@@ -269,7 +280,7 @@ async def renew(request: Req, comment_id: str) -> Response[bytes]:
     """Prolong the caller's claim on a comment (a claim is named by its comment)."""
     parts = services(request)
     credential = await caller(request, "decide")
-    asked = await read_json(request, RenewIn) if await request.body() else RenewIn()
+    asked = await read_json(request, RenewIn) if await read_body(request) else RenewIn()
     site = await parts.gate.site_of(comment_id, credential)
     expiry = await parts.store.queues.renew(
         site, comment_id, holder=credential.id, ttl_ms=asked.ttl_s * 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -21,6 +22,8 @@ Req = Request[Any, Any, Any]
 
 BODY_MAX: Final = 65_536
 """Bytes of one request's body (api.md)."""
+BODY_S: Final = 10.0
+"""Seconds a body may take to arrive: a caller who sends it byte by byte holds no place for ever."""
 BULK_MAX: Final = 8 * 1024 * 1024
 """Bytes of a request that carries up to 500 comments or decisions."""
 
@@ -59,7 +62,20 @@ async def read_json(request: Req, kind: type[T]) -> T:
     media = request.headers.get("content-type", "application/json").partition(";")[0].strip()
     if media.lower() not in ("application/json", ""):
         raise UnsupportedMediaType("Send application/json.")
-    return decode(await request.body(), kind)
+    return decode(await read_body(request), kind)
+
+
+async def read_body(request: Req) -> bytes:
+    """The request's body.
+
+    Raises:
+        Malformed: it did not arrive in time.
+    """
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.body()
+    except TimeoutError:
+        raise Malformed(f"The body did not arrive within {BODY_S:.0f} seconds.") from None
 
 
 def decode(body: bytes, kind: type[T]) -> T:
@@ -75,9 +91,36 @@ def decode(body: bytes, kind: type[T]) -> T:
     try:
         return cast(T, decoder.decode(body))
     except msgspec.ValidationError as error:
-        raise _explained(str(error)) from None
+        raise _explained(_with_keys(str(error), body, decoder)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The body is not JSON: {error}.") from None
+
+
+def _with_keys(message: str, body: bytes, decoder: msgspec.json.Decoder[Any]) -> str:
+    """msgspec's sentence with the key of a mapping where it only says `[...]`.
+
+    Finds it by leaving out one entry after the other until the sentence changes.
+    """
+    at = _AT.search(message)
+    if at is None or "[...]" not in at[1]:
+        return message
+    document = msgspec.json.decode(body)
+    outer = at[1].partition("[...]")[0]
+    mapping = document
+    for name in filter(None, outer.split(".")):
+        mapping = mapping.get(name) if isinstance(mapping, dict) else None
+    for key in list(mapping) if isinstance(mapping, dict) else []:
+        kept = mapping.pop(key)
+        try:
+            decoder.decode(msgspec.json.encode(document))
+            changed = True
+        except msgspec.ValidationError as error:
+            changed = str(error) != message
+        mapping[key] = kept
+        if changed:
+            named = key.replace("~", "~0").replace("/", "~1")
+            return message.replace(f"{outer}[...]", f"{outer}.{named}", 1)
+    return message
 
 
 def _explained(message: str) -> Exception:
@@ -123,7 +166,8 @@ class Query:
         value = self.text(name)
         if not value:
             return default
-        if not (value.isascii() and value.isdigit()) or not low <= int(value[:12]) <= high:
+        digits = value.isascii() and value.isdigit() and len(value) <= 12
+        if not digits or not low <= int(value) <= high:
             raise invalid(f"/{name}", "out_of_range", f"a whole number from {low} to {high}")
         return int(value)
 
@@ -195,6 +239,13 @@ async def one_site(request: Req, credential: Credential, named: str) -> str:
     if len(sites) != 1:
         raise invalid("/site", "required", "this key reaches several sites: name one")
     return sites[0]
+
+
+def is_known(request: Req, tag: str) -> bool:
+    """Whether `If-None-Match` names this ETag: weakly, in a list, or by `*` (RFC 9110, 13.1.2)."""
+    given = request.headers.get("if-none-match", "")
+    tags = {item.strip().removeprefix("W/") for item in given.split(",")}
+    return tag in tags or "*" in tags
 
 
 def if_match(request: Req) -> int | None:

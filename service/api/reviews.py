@@ -28,8 +28,8 @@ class DecisionIn(Struct, forbid_unknown_fields=True):
 
     action: Action
     version: Version
-    reason: Reason = ""
-    note: Note = ""
+    reason: Reason | None = None
+    note: Note | None = None
 
 
 class BulkItemIn(Struct, forbid_unknown_fields=True):
@@ -38,8 +38,8 @@ class BulkItemIn(Struct, forbid_unknown_fields=True):
     id: str
     action: Action
     version: Version
-    reason: Reason = ""
-    note: Note = ""
+    reason: Reason | None = None
+    note: Note | None = None
 
 
 class BulkIn(Struct, forbid_unknown_fields=True):
@@ -133,8 +133,8 @@ async def decide(request: Req, comment_id: str) -> Response[bytes]:
         id=comment_id,
         action=asked.action,
         version=asked.version,
-        reason=asked.reason,
-        note=asked.note,
+        reason=asked.reason or "",
+        note=asked.note or "",
     )
     reviewed = await _decide(request, credential, decision, operation(request, credential))
     return _answer(reviewed)
@@ -160,15 +160,18 @@ async def decide(request: Req, comment_id: str) -> Response[bytes]:
 async def bulk(request: Req) -> Response[bytes]:
     """Decide on up to 500 comments."""
     credential = await caller(request, "decide")
+    parts = services(request)
     asked = await read_json(request, BulkIn)
     key = operation(request, credential)
+    replayed = bool(key) and await parts.store.comments.bind(f"bulk {key}", await request.body())
     items = await asyncio.gather(
         *(
             _item(request, credential, item, key and f"{key}#{i}")
             for i, item in enumerate(asked.items)
         )
     )
-    return answers.answer(BulkOut(list(items)))
+    headers = {"Idempotent-Replayed": "true"} if replayed else {}
+    return answers.answer(BulkOut(list(items)), headers=headers)
 
 
 @post(
@@ -272,8 +275,8 @@ async def _item(
         id=item.id,
         action=item.action,
         version=item.version,
-        reason=item.reason,
-        note=item.note,
+        reason=item.reason or "",
+        note=item.note or "",
     )
     try:
         reviewed = await _decide(request, credential, decision, key)

@@ -96,14 +96,21 @@ async def score(request: Req) -> Response[bytes]:
     asked = await read_json(request, ScoreIn)
     if (asked.text is UNSET) == (asked.texts is UNSET):
         raise invalid("/text", "required", "send either 'text' or 'texts'")
-    site = asked.site or (next(iter(credential.sites)) if credential.sites else None)
+    site = asked.site or only(credential.sites)
     if site:
         auth.reach(credential, site)
     rules = await parts.rules.get(site) if site else None
     if asked.texts is UNSET:
         return answers.answer(await _one(request, asked.text, rules, asked.explain))  # type: ignore[arg-type]
-    items = await asyncio.gather(*(_one(request, text, rules, False) for text in asked.texts))
+    items = await asyncio.gather(
+        *(_one(request, text, rules, asked.explain) for text in asked.texts)
+    )
     return answers.answer(ScoresOut(items=list(items), model=parts.scorer.version))
+
+
+def only(sites: frozenset[str] | None) -> str | None:
+    """The one site a key reaches; None where it reaches several or all."""
+    return next(iter(sites)) if sites is not None and len(sites) == 1 else None
 
 
 async def _one(request: Req, text: str, rules: Rules | None, explain: bool) -> ScoreOut:

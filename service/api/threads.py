@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from xml.etree import ElementTree as ET
 
 from litestar import Response, get
@@ -11,13 +12,14 @@ from msgspec import Struct
 from service import auth
 from service.api import answers
 from service.api.document import CURSOR, SITE, Operation, text_param, whole_param
-from service.api.requests import Query, Req, caller, cursor, one_site, services
+from service.api.requests import Query, Req, caller, cursor, is_known, one_site, services
 from service.errors import invalid
 from service.pipeline import fields
 from service.pipeline.publish import Published
 from service.store.queues import Filter
 
 ATOM = "application/atom+xml"
+QUALITY = re.compile(r"[01](\.[0-9]{0,3})?")
 FRESH = "public, max-age=0, must-revalidate"
 
 
@@ -111,7 +113,7 @@ async def page(request: Req) -> Response[bytes]:
             headers=("If-None-Match",),
             tag="Websites",
             description="Never an e-mail address, a hash of one, an IP or a score. "
-            "With `Accept: application/atom+xml` an Atom feed.",
+            "With `Accept: application/atom+xml` an Atom feed of the newest.",
         )
     },
 )
@@ -120,17 +122,18 @@ async def thread(request: Req) -> Response[bytes]:
     parts = services(request)
     query, site, url = await _asked(request, "page", "cursor", "limit")
     limit, after = query.whole("limit", 100, 1, 500), query.cursor()
-    atom = ATOM in request.headers.get("accept", "")
+    atom = prefers_atom(request.headers.get("accept", ""))
     known = await parts.store.pages.read(site, url)
     asked = f"{known.revision} {limit} {query.text('cursor')} {atom}"
     tag = f'"{known.revision}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"'
     headers = {"ETag": tag, "Cache-Control": FRESH, "Vary": "Accept, Authorization"}
-    if request.headers.get("if-none-match") == tag:
+    if is_known(request, tag):
         return Response(b"", status_code=304, headers=headers)
-    found = await parts.publisher.thread(site, url, after=after, limit=limit)
     if atom:
-        content = feed(url, known.title, found.items)
+        latest = await parts.publisher.latest(site, url, limit=limit)
+        content = feed(url, known.title, latest)
         return Response(content, media_type=ATOM, headers=headers)
+    found = await parts.publisher.thread(site, url, after=after, limit=limit)
     asked_for = {"site": site, "page": url, "limit": str(limit)}
     response = answers.listing(
         [answers.published_out(item) for item in found.items],
@@ -140,6 +143,17 @@ async def thread(request: Req) -> Response[bytes]:
     )
     response.headers.update(headers)
     return response
+
+
+def prefers_atom(accept: str) -> bool:
+    """Whether an `Accept` header wants Atom rather than JSON (RFC 9110, 12.5.1)."""
+    wanted = {"application/json": 0.0, ATOM: 0.0}
+    for item in accept.split(","):
+        media, *parameters = (part.strip().lower() for part in item.split(";"))
+        quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        if media in wanted:
+            wanted[media] = float(quality) if QUALITY.fullmatch(quality) else 0.0
+    return wanted[ATOM] > wanted["application/json"]
 
 
 def feed(url: str, title: str, items: list[Published]) -> bytes:

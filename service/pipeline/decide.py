@@ -8,18 +8,17 @@ say what it would have done.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from math import isfinite
 from typing import Final
 
 from disposable_email_domains import blocklist
 
+from service.pipeline.bans import ascii_domain, matching_bans, parents
+from service.pipeline.needles import see
 from service.pipeline.reasons import LABELS, counting, describe, priority, public_reason
-from service.pipeline.words import CompiledLists, Hit, see
+from service.pipeline.words import CompiledLists, Hit
 from service.records import (
-    Ban,
     Facts,
     Outcome,
     Policy,
@@ -42,9 +41,6 @@ WORDS_NAMED: Final = 5
 SPANS_MAX: Final = 50
 DISPOSABLE: Final[set[str]] = blocklist
 """Domains of throw-away mail services (package disposable-email-domains, CC0)."""
-
-_Network = tuple[int, int, int]
-"""IP version, first and last address as numbers."""
 
 
 def decide(facts: Facts, policy: Policy, lists: CompiledLists) -> Verdict:
@@ -200,7 +196,7 @@ def throwaway(facts: Facts, policy: Policy, lists: CompiledLists) -> Iterator[Re
     rule = policy.disposable_email
     if not rule.enabled:
         return
-    for domain in _parents(_domain(facts.draft.email)):
+    for domain in parents(_domain(facts.draft.email)):
         if domain in DISPOSABLE:
             detail = f"Throw-away e-mail service {domain}"
             yield Reason("email.disposable", detail, rule.outcome, shadow=rule.shadow)
@@ -278,68 +274,5 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-# ------------------------------------------------------------------------------ bans
-
-
-def matching_bans(
-    bans: Iterable[Ban], *, author_id: str, email_domain: str, ip: str, now: int
-) -> tuple[Ban, ...]:
-    """Those of a site's bans that match a comment and have not expired.
-
-    Args:
-        bans: the site's bans.
-        author_id: the keyed hash of the author's address; empty matches nothing.
-        email_domain: matched with its parent domains.
-        ip: where the comment came from; empty or not an address matches nothing.
-        now: ms since the epoch.
-    """
-    domains = set(_parents(_ascii(email_domain)))
-    network = _network(ip)
-    current = [ban for ban in bans if ban.expires_at is None or ban.expires_at > now]
-    return tuple(ban for ban in current if _applies(ban, author_id, domains, network))
-
-
-def _applies(ban: Ban, author_id: str, domains: set[str], network: _Network | None) -> bool:
-    if ban.kind in ("author", "address"):
-        return bool(author_id) and ban.value == author_id
-    if ban.kind == "domain":
-        return _ascii(ban.value.strip().removeprefix("@").removeprefix("*.")) in domains
-    banned_network = _network(ban.value)
-    if network is None or banned_network is None:
-        return False
-    version, first, last = banned_network
-    return network[0] == version and first <= network[1] and network[2] <= last
-
-
-@lru_cache(maxsize=4096)
-def _network(text: str) -> _Network | None:
-    """An address or range, IPv4 inside IPv6 as IPv4; None for anything else."""
-    try:
-        network = ipaddress.ip_network(text.strip(), strict=False)
-    except ValueError:
-        return None
-    first, last = int(network[0]), int(network[-1])
-    if network.version == 6 and first >> 32 == 0xFFFF == last >> 32:
-        return 4, first & 0xFFFFFFFF, last & 0xFFFFFFFF
-    return network.version, first, last
-
-
 def _domain(email: str) -> str:
-    return _ascii(email.rpartition("@")[2])
-
-
-def _ascii(domain: str) -> str:
-    """Lower case and, where it is not ASCII, the form that mail servers see."""
-    if domain.isascii():
-        return domain.lower()
-    try:
-        return domain.encode("idna").decode().lower()
-    except UnicodeError:
-        return domain.lower()
-
-
-def _parents(domain: str) -> Iterator[str]:
-    """`a.b.example`, `b.example`, `example`."""
-    while domain:
-        yield domain
-        domain = domain.partition(".")[2]
+    return ascii_domain(email.rpartition("@")[2])

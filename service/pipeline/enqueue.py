@@ -38,8 +38,14 @@ def enqueue(
 
 
 def private_part(draft: Draft) -> Private:
-    """Where a comment came from: kept apart and encrypted."""
-    return Private(ip=draft.ip, user_agent=draft.user_agent, referrer=draft.referrer)
+    """Where a comment came from and how it was written: kept apart and encrypted."""
+    return Private(
+        ip=draft.ip,
+        user_agent=draft.user_agent,
+        referrer=draft.referrer,
+        elapsed_ms=draft.elapsed_ms,
+        honeypot=draft.honeypot,
+    )
 
 
 def status_of(verdict: Verdict) -> Status:

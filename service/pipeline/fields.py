@@ -234,12 +234,12 @@ def _bounded(text: str) -> str:
 
 
 def comment_id(text: str) -> str | None:
-    """The id of another comment; empty = none."""
+    """The id of another comment, in upper case as ours are; empty = none."""
     if not text:
         return None
     if not _ID.fullmatch(text):
         raise Wrong("invalid_id")
-    return text
+    return text.upper()
 
 
 def ip(text: str) -> str:

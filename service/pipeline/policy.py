@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from service.pipeline.reasons import LABELS
-from service.pipeline.words import PolicyError, compile_patterns, key
+from service.pipeline.words import PolicyError, compile_patterns, key, wildcard_errors
 from service.records import AllowEntry, FieldError, Policy, SignalRule, Threshold, WordEntry
 
 __all__ = ["POLICY_CODES", "PolicyError", "check_policy"]
@@ -41,6 +41,7 @@ def check_policy(policy: Policy) -> None:
         *_entry_errors("allow", policy.allow),
         *_duplicates("/patterns/{}/pattern", [entry.pattern for entry in policy.patterns]),
         *compile_patterns(policy.patterns)[1],
+        *wildcard_errors(policy),
     ]
     if errors:
         raise PolicyError(tuple(errors))

@@ -46,9 +46,18 @@ class Publisher:
         )
         more = len(places) > limit
         places = places[:limit]
+        return Thread(await self._published(site, places), places[-1] if more else None)
+
+    async def latest(self, site: str, url: str, *, limit: int) -> list[Published]:
+        """The newest approved comments of a page, newest first."""
+        places = await self._store.queues.page(
+            site, "approved", sort="newest", limit=limit, narrowed=Filter(page=url)
+        )
+        return await self._published(site, places)
+
+    async def _published(self, site: str, places: list[Position]) -> list[Published]:
         stored = await self._store.comments.read_many(site, [place.id for place in places])
-        items = [published(s.comment) for s in stored if s and s.status == "approved"]
-        return Thread(items, places[-1] if more else None)
+        return [published(s.comment) for s in stored if s and s.status == "approved"]
 
 
 def published(comment: Comment) -> Published:

@@ -40,5 +40,7 @@ def told(stored: StoredComment) -> Told:
     status = told_status(stored.status, stored.comment.verdict)
     if status not in ("pending", "spam", "rejected"):
         return Told(status, "")
-    decided = stored.decision.reason if stored.decision else ""
+    # A decision's reason is told only while it stands, and never through a shadow ban.
+    decision = stored.decision
+    decided = decision.reason if decision and decision.after == status else ""
     return Told(status, decided or public_reason(stored.comment.verdict, status))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from service import metrics
@@ -61,6 +62,7 @@ class Review:
             after=STATUS_OF_ACTION[decision.action],
             reason=decision.reason,
             note=decision.note,
+            displaced=_alone(stored.decision),
         )
         step = Step(
             stored=stored,
@@ -180,7 +182,12 @@ def _undo_entry(
         before=stored.status,
         after=after,
     )
-    return entry, standing[-2] if len(standing) > 1 else None
+    return entry, last.displaced if last else None
+
+
+def _alone(entry: Entry | None) -> Entry | None:
+    """A decision without the ones before it, which its own history entry names."""
+    return entry and msgspec.structs.replace(entry, displaced=None)
 
 
 __all__ = ["Decision", "Done", "Review", "Reviewed", "stale", "standing_decisions"]

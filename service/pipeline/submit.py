@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from service import metrics
 from service.errors import Conflict, NotFound, Unavailable, invalid
-from service.ids import Secrets, new_id, random_id
+from service.ids import Secrets, Sequence, random_id
 from service.pipeline.decide import decide, matching_bans
 from service.pipeline.enqueue import enqueue, private_part, status_of
 from service.pipeline.rules import RuleBook, Rules
@@ -52,6 +52,7 @@ class Intake:
         self._scorer = scorer
         self._rules = rules
         self._secrets = secrets
+        self._ids = Sequence()
 
     async def submit(
         self, draft: Draft, site: str, *, idempotency: Idempotency | None, now: int
@@ -63,16 +64,19 @@ class Intake:
             IdempotencyMismatch, NotFound, Unavailable: nothing was stored.
         """
         scored = await self._scorer.score(draft)
+        author = self._secrets.author_id(site, draft.email)
         for _ in range(ATTEMPTS):
             rules = await self._rules.get(site)
-            around = await self._look_around(draft, scored, rules, idempotency, now)
+            around = await self._look_around(
+                draft, scored, rules, author=author, idempotency=idempotency, now=now
+            )
             if around.replay is not None:
                 return _replay(around.replay)
             if around.config_version != rules.version:
                 await self._rules.refresh(site)
                 continue
             _check_parent(draft, around)
-            comment = self._decided(draft, scored, rules, around, now)
+            comment = self._decided(draft, scored, rules, around, author=author, now=now)
             try:
                 return await self._store_new(comment, draft, rules, idempotency, now)
             except ConfigChanged:
@@ -92,14 +96,19 @@ class Intake:
         replacement.edited_at = now
         return await self._replace(stored, replacement, status, action="edit", actor=actor, now=now)
 
-    async def rescore(self, stored: StoredComment, *, now: int) -> Done:
+    async def rescore(self, stored: StoredComment, *, now: int) -> Done | None:
         """Decides a waiting comment again, now that a model can be asked.
+
+        Returns:
+            None when no model could score it this time either: nothing was written.
 
         Raises:
             Conflict: the comment changed meanwhile.
             Unavailable: nothing was stored.
         """
         replacement, status = await self._decide_again(stored, stored.comment.body, now)
+        if any(reason.code == "check.unavailable" for reason in replacement.verdict.reasons):
+            return None
         return await self._replace(
             stored, replacement, status, action="rescore", actor="winnow", now=now
         )
@@ -154,14 +163,20 @@ class Intake:
             body=body,
             url=comment.url,
             ip=private.ip,
+            elapsed_ms=private.elapsed_ms,
+            honeypot=private.honeypot,
             test=comment.test,
         )
         scored = await self._scorer.score(draft)
         rules = await self._rules.refresh(comment.site)
-        around = await self._look_around(draft, scored, rules, None, now)
+        around = await self._look_around(
+            draft, scored, rules, author=comment.author, idempotency=None, now=now
+        )
+        # A page closes to new comments, not to those that were in time.
+        around = msgspec.structs.replace(around, page_first_at=None)
         if scored.fingerprint == comment.fingerprint:
             around = msgspec.structs.replace(around, same_text=max(0, around.same_text - 1))
-        decided = self._decided(draft, scored, rules, around, now)
+        decided = self._decided(draft, scored, rules, around, author=comment.author, now=now)
         replacement = msgspec.structs.replace(
             comment,
             body=body,
@@ -179,12 +194,14 @@ class Intake:
         draft: Draft,
         scored: Scored,
         rules: Rules,
+        *,
+        author: str,
         idempotency: Idempotency | None,
         now: int,
     ) -> Surroundings:
         return await self._store.comments.surroundings(
             rules.site.id,
-            author=self._secrets.author_id(rules.site.id, draft.email),
+            author=author,
             page=draft.page,
             fingerprint=scored.fingerprint,
             parent=draft.parent,
@@ -194,9 +211,15 @@ class Intake:
         )
 
     def _decided(
-        self, draft: Draft, scored: Scored, rules: Rules, around: Surroundings, now: int
+        self,
+        draft: Draft,
+        scored: Scored,
+        rules: Rules,
+        around: Surroundings,
+        *,
+        author: str,
+        now: int,
     ) -> Comment:
-        author = self._secrets.author_id(rules.site.id, draft.email)
         facts = Facts(
             draft=draft,
             scored=scored,
@@ -218,7 +241,7 @@ class Intake:
             draft,
             scored,
             verdict,
-            comment_id=new_id(now, rules.site.number),
+            comment_id=self._ids.next(now, rules.site.number),
             site=rules.site.id,
             author=author,
             now=now,
@@ -258,6 +281,7 @@ class Intake:
             accepted.status,
             email=draft.email,
             private=private_part(draft),
+            page_title=draft.page_title if draft.names_page else "",
             config_version=rules.version,
             text_window_s=rules.policy.same_text.hours * 3600,
             idempotency=idempotency,

@@ -10,15 +10,29 @@ memory is used up, while a single RE2 falls back to a slower way.
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from itertools import islice
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import re2
 
 from service.errors import Invalid
+from service.pipeline.needles import (
+    PATTERN_MEMORY,
+    Looks,
+    Needle,
+    Seen,
+    Span,
+    Text,
+    lower,
+    make_needle,
+    options,
+    see,
+)
+from service.pipeline.price import CHEAP, price
 from service.records import (
     AllowEntry,
     FieldError,
@@ -28,129 +42,28 @@ from service.records import (
     WordEntry,
 )
 
-PATTERN_MEMORY: Final = 1 << 20
-"""Bytes RE2 may use for one pattern of a policy; larger patterns are refused. The worst we found to
-fit takes 0.13 s on 10,000 characters, ordinary ones a few microseconds."""
 WORDS_MEMORY: Final = 8 << 20
 """Bytes for one search of many words or patterns at once."""
-PATTERNS_SIZE: Final = 200_000
+PATTERNS_SIZE: Final = 50_000
 """RE2 instructions that all patterns of a policy may have together: bounds the time to compile them
-(about 0.2 s) and to search. A plain pattern has some tens, `\\pL{1,40}` has 48,000."""
+(below 0.1 s). A plain pattern has some tens, `\\pL{1,40}` has 48,000."""
+PATTERNS_PRICE: Final = 800
+"""What all patterns of a policy may cost together to search, see `price`. RE2 takes about 15 ns for
+each byte and each place of a pattern where it may stand at once, so 160 places of dear patterns
+(`DEAR` = 5) take 25 ms on 10,000 bytes and 100 ms on 10,000 emoji; places of cheap ones are
+remembered, and far quicker."""
+BATCH_SIZE: Final = 2_000
+"""RE2 instructions of patterns tried together, so that `WORDS_MEMORY` holds all it remembers."""
+WILDCARDS_SIZE: Final = 80_000
+"""RE2 instructions that all wildcards of a policy may have together; a plain `f*k` has some
+60. They take about 0.1 s to compile."""
 SPANS_MAX: Final = 50
-
-Span = tuple[int, int]
-Match = Literal["exact", "word", "wildcard"]
-
-# Drawn as nothing: soft hyphen, joiners, bidi controls, variation selectors, tags.
-_INVISIBLE: Final = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
-)
-# Scripts written without spaces between words: Thai, Lao, Burmese, Khmer, Tibetan, kana, Han.
-_UNSPACED: Final = re.compile(
-    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf"
-    "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
-_WORD_RUN: Final = r"[\pL\pN\pM]*"
 
 
 class PolicyError(Invalid):
     """A policy document breaks rules; carries each of them."""
 
     title = "The policy is not valid"
-
-
-# ---------------------------------------------------------------------- text as seen
-
-
-class Seen(NamedTuple):
-    """A text as a reader sees it; `offsets` tells each character's place in the original."""
-
-    text: str
-    offsets: list[int] | None
-    """None = the same places."""
-
-    def origin(self, span: Span) -> Span:
-        """The span in the original text."""
-        if self.offsets is None or span[0] >= span[1]:
-            return span
-        return self.offsets[span[0]], self.offsets[span[1] - 1] + 1
-
-
-def see(text: str) -> Seen:
-    """`text` without the characters that draw nothing."""
-    if text.isascii() or not _INVISIBLE.search(text):
-        return Seen(text, None)
-    kept = [(i, char) for i, char in enumerate(text) if not _INVISIBLE.match(char)]
-    return Seen("".join(char for _, char in kept), [i for i, _ in kept])
-
-
-def _lower(text: str) -> str:
-    """Lower case, character by character, so that places stay the same (`İ` alone would grow)."""
-    return text.lower() if text.isascii() else text.replace("İ", "i").lower().replace("ς", "σ")
-
-
-# ------------------------------------------------------------------------- one entry
-
-
-class _Needle(NamedTuple):
-    """One entry of a list in one form of text."""
-
-    pieces: tuple[str, ...]
-    """What must occur in a text before it is worth a closer look."""
-    match: Match
-    regex: Any = None
-    """For a wildcard only."""
-
-    def find(self, text: str) -> list[Span]:
-        """Where it occurs in `text`, which must be in the same form."""
-        if not self.pieces or not all(piece in text for piece in self.pieces):
-            return []
-        spans = self._spans(text)
-        return [s for s in spans if self.match == "exact" or _stands_alone(text, s)]
-
-    def _spans(self, text: str) -> Iterator[Span]:
-        if self.regex is not None:
-            yield from (found.span() for found in self.regex.finditer(text))
-            return
-        piece = self.pieces[0]
-        start = text.find(piece)
-        while start >= 0:
-            yield start, start + len(piece)
-            start = text.find(piece, start + 1)
-
-
-def _needle(text: str, match: Match) -> _Needle:
-    if match != "wildcard":
-        return _Needle((text,) if text else (), match)
-    pieces = tuple(piece for piece in text.split("*") if piece)
-    source = _WORD_RUN.join(re2.escape(piece) for piece in re.sub(r"\*+", "*", text).split("*"))
-    return _Needle(pieces, match, re2.compile(source, _options(PATTERN_MEMORY)))
-
-
-def _stands_alone(text: str, span: Span) -> bool:
-    """Whether no letter or digit of the same word touches either end."""
-    start, end = span
-    before = start == 0 or _parts(text[start - 1], text[start])
-    return before and (end == len(text) or _parts(text[end - 1], text[end]))
-
-
-def _parts(left: str, right: str) -> bool:
-    """Whether a word may end between two neighbours."""
-    if not (_in_word(left) and _in_word(right)):
-        return True
-    return bool(_UNSPACED.match(left) or _UNSPACED.match(right))
-
-
-def _in_word(char: str) -> bool:
-    return char.isalnum() or unicodedata.category(char)[0] == "M"
-
-
-def _options(memory: int) -> Any:
-    options = re2.Options()
-    options.max_mem = memory
-    options.log_errors = False
-    return options
 
 
 # -------------------------------------------------------------------- compiled lists
@@ -176,22 +89,31 @@ class PatternHit(NamedTuple):
 
 class _Block(NamedTuple):
     entry: WordEntry
-    seen: _Needle
-    folded: _Needle
+    seen: Needle
+    folded: Needle
     rarest: tuple[str, str]
     """The longest piece of either needle: a quick no for nearly every entry."""
 
 
 class _Allow(NamedTuple):
-    seen: _Needle
-    folded: _Needle
+    seen: Needle
+    folded: Needle
+
+
+class _Pattern(NamedTuple):
+    """A compiled pattern and its place in the policy."""
+
+    place: int
+    entry: PatternEntry
+    regex: Any
+    price: int
 
 
 class _Batch(NamedTuple):
-    """Patterns tried together first, each with its place in the policy."""
+    """Patterns tried together first."""
 
     together: Any
-    members: tuple[tuple[int, PatternEntry, Any], ...]
+    members: tuple[_Pattern, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +130,7 @@ class CompiledLists:
         """The block-list entries in a text, as seen and folded, that no allowed word covers."""
         if not self.block:
             return []
-        as_seen = _lower(seen.text)
+        as_seen = lower(seen.text)
         in_seen = self._holds_any(as_seen)
         in_folded = in_seen if folded == as_seen else self._holds_any(folded)
         if not in_seen and not in_folded:
@@ -219,42 +141,86 @@ class CompiledLists:
         return bool(text) and any(search.search(text) for search in self.searches)
 
     def _tell_apart(self, seen: Seen, as_seen: str, folded: str) -> Iterator[Hit]:
-        allowed = [span for entry in self.allow for span in entry.seen.find(as_seen)]
-        allowed_folded = [span for entry in self.allow for span in entry.folded.find(folded)]
+        seen_text = Text(as_seen)
+        folded_text = seen_text if folded == as_seen else Text(folded)
+        looks = Looks()
+        allowed = _outermost(s for e in self.allow for s in e.seen.find(seen_text, looks))
+        void = _outermost(s for e in self.allow for s in e.folded.find(folded_text, looks))
+        looks = Looks()
         for entry, needle, folded_needle, (piece, folded_piece) in self.block:
-            if piece not in as_seen and folded_piece not in folded:
+            if not (seen_text.may_hold(piece) or folded_text.may_hold(folded_piece)):
                 continue
-            spans = _uncovered(needle.find(as_seen), allowed)
-            if spans or _uncovered(folded_needle.find(folded), allowed_folded):
-                origins = tuple(seen.origin(span) for span in spans[:SPANS_MAX])
-                yield Hit(entry.text, entry.outcome, entry.shadow, origins)
+            spans = list(_uncovered(needle.find(seen_text, looks), allowed))
+            in_folded = _uncovered(folded_needle.find(folded_text, looks), void)
+            if spans or any(in_folded) or looks.spent:
+                yield Hit(entry.text, entry.outcome, entry.shadow, tuple(map(seen.origin, spans)))
+            if looks.spent:
+                return
 
     def matched(self, seen: Seen) -> list[PatternHit]:
         """The patterns that match a text as seen."""
-        return [hit for batch in self.batches for hit in _matches(batch, seen)]
+        purse = _Purse()
+        return [hit for batch in self.batches for hit in _matches(batch, seen, purse)]
 
 
-def _uncovered(spans: list[Span], allowed: list[Span]) -> list[Span]:
-    return [s for s in spans if not any(a[0] <= s[0] and s[1] <= a[1] for a in allowed)]
+def _outermost(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, without those that lie within another."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if not kept or span[1] > kept[-1][1]:
+            kept.append(span)
+    return kept
 
 
-def _matches(batch: _Batch, seen: Seen) -> Iterator[PatternHit]:
-    if batch.together.search(seen.text) is None:
+def _uncovered(spans: Iterator[Span], allowed: list[Span]) -> Iterator[Span]:
+    """The first spans that lie within none of the `_outermost` ones."""
+    free = (span for span in spans if not _covered(span, allowed))
+    return islice(free, SPANS_MAX)
+
+
+def _covered(span: Span, allowed: list[Span]) -> bool:
+    last = bisect_right(allowed, span[0], key=itemgetter(0)) - 1
+    return last >= 0 and span[1] <= allowed[last][1]
+
+
+class _Purse:
+    """What one text may spend on finding a pattern's second and further places."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = PATTERNS_PRICE
+
+    def pays(self, cost: int) -> bool:
+        """Whether this is still to be had; if so, it is spent."""
+        self.left -= cost
+        return self.left >= 0
+
+
+def _matches(batch: _Batch, seen: Seen, purse: _Purse) -> Iterator[PatternHit]:
+    if len(batch.members) > 1 and batch.together.search(seen.text) is None:
         return
-    for index, entry, regex in batch.members:
-        found = [
-            m.span() for m, _ in zip(regex.finditer(seen.text), range(SPANS_MAX), strict=False)
-        ]
+    for pattern in batch.members:
+        found = list(_places(pattern, seen.text, purse))
         if found:
             spans = tuple(seen.origin(span) for span in found if span[0] < span[1])
-            yield PatternHit(index, entry, spans)
+            yield PatternHit(pattern.place, pattern.entry, spans)
+
+
+def _places(pattern: _Pattern, text: str, purse: _Purse) -> Iterator[Span]:
+    for count, found in enumerate(pattern.regex.finditer(text), 1):
+        yield found.span()
+        if count == SPANS_MAX or not purse.pays(1 + pattern.price):
+            return
 
 
 # --------------------------------------------------------------------------- compile
 
 
 def compile_lists(policy: Policy, fold: Callable[[str], str] = str.casefold) -> CompiledLists:
-    """The policy's lists, ready to search; milliseconds, so keep them per policy version.
+    """The policy's lists, ready to search; up to 0.3 s, so keep them per policy version.
+
+    Safe to call in a thread: it shares nothing with other calls but caches that lock.
 
     Args:
         policy: the policy.
@@ -262,9 +228,10 @@ def compile_lists(policy: Policy, fold: Callable[[str], str] = str.casefold) -> 
             are looked for in the same form.
 
     Raises:
-        PolicyError: a pattern is not valid.
+        PolicyError: a pattern is not valid, or a pattern or wildcard too costly.
     """
     patterns, errors = compile_patterns(policy.patterns)
+    errors += wildcard_errors(policy, fold)
     if errors:
         raise PolicyError(tuple(errors))
     block = tuple(_blocking(entry, fold) for entry in policy.block)
@@ -273,29 +240,56 @@ def compile_lists(policy: Policy, fold: Callable[[str], str] = str.casefold) -> 
     return CompiledLists(block, allow, tuple(_searches(pieces)), tuple(_batches(patterns)))
 
 
+def wildcard_errors(policy: Policy, fold: Callable[[str], str] = str.casefold) -> list[FieldError]:
+    """An error for each wildcard that RE2 cannot hold, and for the first that is one too many."""
+    errors: list[FieldError] = []
+    size = 0
+    for pointer, entry in _wildcards(policy):
+        try:
+            needles = {n.pieces: n.regex for n in (_as_seen(entry), _as_folded(entry, fold))}
+            size += sum(regex.programsize for regex in needles.values())
+        except (re2.error, UnicodeError):
+            errors.append(FieldError(pointer, "too_costly", "This wildcard is too large"))
+        if size > WILDCARDS_SIZE:
+            detail = "The wildcards up to this one are too large together"
+            return [*errors, FieldError(pointer, "too_costly", detail)]
+    return errors
+
+
+def _wildcards(policy: Policy) -> Iterator[tuple[str, WordEntry | AllowEntry]]:
+    lists: tuple[tuple[str, Sequence[WordEntry | AllowEntry]], ...] = (
+        ("block", policy.block),
+        ("allow", policy.allow),
+    )
+    for name, entries in lists:
+        for index, entry in enumerate(entries):
+            if entry.match == "wildcard":
+                yield f"/{name}/{index}/text", entry
+
+
 def _blocking(entry: WordEntry, fold: Callable[[str], str]) -> _Block:
     seen, folded = _as_seen(entry), _as_folded(entry, fold)
     return _Block(entry, seen, folded, (_longest(seen), _longest(folded)))
 
 
-def _longest(needle: _Needle) -> str:
+def _longest(needle: Needle) -> str:
     return max(needle.pieces, key=len, default="")
 
 
-def _as_seen(entry: WordEntry | AllowEntry) -> _Needle:
-    return _needle(key(entry), entry.match)
+def _as_seen(entry: WordEntry | AllowEntry) -> Needle:
+    return make_needle(key(entry), entry.match)
 
 
-def _as_folded(entry: WordEntry | AllowEntry, fold: Callable[[str], str]) -> _Needle:
+def _as_folded(entry: WordEntry | AllowEntry, fold: Callable[[str], str]) -> Needle:
     text = key(entry)
     if entry.match == "wildcard":  # piece by piece, for `fold` may read a `*` as a disguise
-        return _needle("*".join(fold(piece) for piece in text.split("*")), entry.match)
-    return _needle(fold(text), entry.match)
+        return make_needle("*".join(fold(piece) for piece in text.split("*")), entry.match)
+    return make_needle(fold(text), entry.match)
 
 
 def key(entry: WordEntry | AllowEntry) -> str:
     """What is looked for in a text as seen; empty where the entry shows nothing."""
-    return _lower(see(entry.text).text).strip()
+    return lower(see(entry.text).text).strip()
 
 
 def _searches(pieces: list[str]) -> Iterator[Any]:
@@ -303,41 +297,40 @@ def _searches(pieces: list[str]) -> Iterator[Any]:
     if not pieces:
         return
     try:
-        yield re2.compile("|".join(map(re2.escape, pieces)), _options(WORDS_MEMORY))
+        yield re2.compile("|".join(map(re2.escape, pieces)), options(WORDS_MEMORY))
     except re2.error:
         middle = len(pieces) // 2
         yield from _searches(pieces[:middle])
         yield from _searches(pieces[middle:])
 
 
-_Compiled = tuple[int, PatternEntry, Any]
-
-
 def compile_patterns(
     entries: Sequence[PatternEntry],
-) -> tuple[list[_Compiled], list[FieldError]]:
+) -> tuple[list[_Pattern], list[FieldError]]:
     """The valid patterns with their places, and an error for each of the others."""
-    compiled: list[_Compiled] = []
+    compiled: list[_Pattern] = []
     errors: list[FieldError] = []
-    size = 0
+    size = cost = 0
     for index, entry in enumerate(entries):
         pointer = f"/patterns/{index}/pattern"
         regex = _compile_pattern(entry.pattern)
         if isinstance(regex, FieldError):
             errors.append(FieldError(pointer, regex.code, regex.detail))
             continue
+        pattern = _Pattern(index, entry, regex, price(entry.pattern))
         size += regex.programsize
-        if size > PATTERNS_SIZE:
+        cost += pattern.price
+        if size > PATTERNS_SIZE or cost > PATTERNS_PRICE:
             detail = "The patterns up to this one are too large together"
             return compiled, [*errors, FieldError(pointer, "too_costly", detail)]
-        compiled.append((index, entry, regex))
+        compiled.append(pattern)
     return compiled, errors
 
 
 def _compile_pattern(pattern: str) -> Any:
     """The pattern on RE2, or what is wrong with it."""
     try:
-        regex = re2.compile(pattern, _options(PATTERN_MEMORY))
+        regex = re2.compile(pattern, options(PATTERN_MEMORY))
     except re2.error as error:
         return FieldError("", "invalid_pattern", _re2_says(error))
     except UnicodeError:
@@ -352,17 +345,33 @@ def _re2_says(error: Exception) -> str:
     return message.decode(errors="replace") if isinstance(message, bytes) else str(message)
 
 
-def _batches(patterns: Sequence[_Compiled]) -> Iterator[_Batch]:
-    """Patterns in as few batches as RE2 can hold; halved where names clash or memory runs out."""
+def _batches(patterns: Sequence[_Pattern]) -> Iterator[_Batch]:
+    """Patterns in few batches, each of which RE2 searches one step per byte."""
+    batch: list[_Pattern] = []
+    for pattern in patterns:
+        if not _fits([*batch, pattern]):
+            yield from _batch(batch)
+            batch = []
+        batch.append(pattern)
+    yield from _batch(batch)
+
+
+def _fits(batch: Sequence[_Pattern]) -> bool:
+    size = sum(pattern.regex.programsize for pattern in batch)
+    return size <= BATCH_SIZE and sum(pattern.price for pattern in batch) <= CHEAP
+
+
+def _batch(patterns: Sequence[_Pattern]) -> Iterator[_Batch]:
+    """One batch, or halves of it where names clash or memory runs out."""
     if not patterns:
         return
     if len(patterns) == 1:
-        yield _Batch(patterns[0][2], tuple(patterns))
+        yield _Batch(patterns[0].regex, tuple(patterns))
         return
-    source = "|".join(f"(?:{entry.pattern})" for _, entry, _ in patterns)
+    source = "|".join(f"(?:{pattern.entry.pattern})" for pattern in patterns)
     try:
-        yield _Batch(re2.compile(source, _options(WORDS_MEMORY)), tuple(patterns))
+        yield _Batch(re2.compile(source, options(WORDS_MEMORY)), tuple(patterns))
     except re2.error:
         middle = len(patterns) // 2
-        yield from _batches(patterns[:middle])
-        yield from _batches(patterns[middle:])
+        yield from _batch(patterns[:middle])
+        yield from _batch(patterns[middle:])

@@ -96,7 +96,7 @@ class ApiKeys:
 
     async def use_sign_in(self, token: str) -> Moderator | None:
         """The moderator of a sign-in token, which is used up; None where it is not live."""
-        moderator_id = await self._wire.execute("GETDEL", sign_in(digest(token)))
+        moderator_id = await self._wire.execute("GETDEL", sign_in(digest(token)), again=False)
         return await self.moderator(moderator_id.decode()) if moderator_id else None
 
 

@@ -130,6 +130,7 @@ class Comments:
         *,
         email: str,
         private: Private,
+        page_title: str,
         config_version: int,
         text_window_s: int,
         idempotency: Idempotency | None,
@@ -173,14 +174,28 @@ class Comments:
                 comment.name,
                 now,
                 comment.page,
-                comment.page_title,
+                page_title,
                 text_window_s,
                 IDEMPOTENCY_S,
                 STATS_S,
                 int(comment.test),
+                comment.created_at,
             ],
         )
         return _earlier(outcome)
+
+    async def bind(self, name: str, body: bytes) -> bool:
+        """Binds a key that stands for many writes to its body; True where it was bound before.
+
+        Raises:
+            IdempotencyMismatch: to another body.
+        """
+        idempotency = Idempotency.of(name, body)
+        # One string, no site: the writes themselves carry keys of their own.
+        key = SiteKeys("").idempotency(idempotency.key)
+        if await self._wire.execute("SET", key, idempotency.body, "NX", "EX", IDEMPOTENCY_S):
+            return False
+        return replayed(await self._wire.execute("GET", key), idempotency) is not None
 
     async def read(self, site: str, comment_id: str) -> StoredComment | None:
         """One comment, or None."""

@@ -8,7 +8,7 @@ are paid once for all of them.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -33,6 +33,9 @@ BATCH = 256
 """Commands in one round trip at most: bounds the time one batch holds the server."""
 IN_FLIGHT = 4
 """Round trips under way at once; further calls wait and so make the next batch larger."""
+MAX_WAITING = 10_000
+"""Calls that may wait for a round trip; further ones are refused at once, so that an overload ends
+in 503 and not in memory."""
 
 _UNREACHABLE = (Unreachable, TooSlow, BusyLoadingError, OSError)
 _REFUSED = (OutOfMemoryError, ReadOnlyError)
@@ -53,22 +56,38 @@ def connect(url: str, *, deadline_s: float | None = DEADLINE_S) -> Redis:
     )
 
 
+class _Call(NamedTuple):
+    """One command on its way."""
+
+    command: tuple[Any, ...]
+    future: asyncio.Future[Any]
+    since: float
+    """When it was asked for, on the loop's clock."""
+    again: bool
+    """Whether it may be sent twice."""
+
+
 class Wire:
     """Sends commands and scripts in shared pipelines.
 
-    Every call is safe to send twice (reads, or scripts that know their own retry), so a batch whose
-    connection broke is sent once more before its callers get `Unavailable`.
+    Where a connection breaks before the answers came, calls that are safe to send twice (reads, and
+    scripts that know their own retry) are sent once more; the others' callers get `Unavailable`, as
+    do those who waited longer than `DEADLINE_S`.
     """
 
     def __init__(self, client: Redis, scripts: Scripts) -> None:
         self.client = client
         self.scripts = scripts
-        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
+        self._waiting: list[_Call] = []
         self._flushes: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
-    def execute(self, *command: Any) -> asyncio.Future[Any]:
+    def execute(self, *command: Any, again: bool = True) -> asyncio.Future[Any]:
         """The future answer to one command; it joins the next batch.
+
+        Args:
+            command: its words.
+            again: False where sending it twice would do something twice.
 
         Raises (from the future):
             Unavailable: Redis cannot be reached, is loading, or has no memory left.
@@ -76,54 +95,71 @@ class Wire:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append((command, future))
-        if not self._scheduled and len(self._flushes) < IN_FLIGHT:
-            self._scheduled = True
-            loop.call_soon(self._flush)
+        if len(self._waiting) >= MAX_WAITING:
+            future.set_exception(Unavailable("Too much is waiting for the store; try again."))
+            return future
+        self._waiting.append(_Call(command, future, loop.time(), again))
+        self._schedule(loop)
         return future
 
-    def script(self, name: str, keys: list[str], args: list[Any]) -> asyncio.Future[Any]:
-        """The future answer to one Lua script."""
-        return self.execute("EVALSHA", self.scripts.sha(name), len(keys), *keys, *args)
+    def script(
+        self, name: str, keys: list[str], args: list[Any], *, again: bool = True
+    ) -> asyncio.Future[Any]:
+        """The future answer to one Lua script; `again` as in `execute`."""
+        sha = self.scripts.sha(name)
+        return self.execute("EVALSHA", sha, len(keys), *keys, *args, again=again)
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._waiting and not self._scheduled and len(self._flushes) < IN_FLIGHT:
+            self._scheduled = True
+            loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
         self._scheduled = False
         batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        late = loop.time() - DEADLINE_S
+        _fail([call for call in batch if call.since < late], TooSlow())
+        batch = [call for call in batch if not call.future.done()]
         if batch:
-            task = asyncio.get_running_loop().create_task(self._send(batch))
+            task = loop.create_task(self._send(batch))
             self._flushes.add(task)
             task.add_done_callback(self._sent)
+        self._schedule(loop)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._flushes.discard(task)
-        if self._waiting and not self._scheduled:
-            self._flush()
+        self._schedule(asyncio.get_running_loop())
 
-    async def _send(self, batch: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
-        commands = [command for command, _ in batch]
+    async def _send(self, batch: list[_Call]) -> None:
+        started = asyncio.get_running_loop().time()
         try:
-            answers = await self._round_trip(commands)
+            answers = await self._round_trip([call.command for call in batch])
+        except (Unreachable, OSError) as error:
+            took_s = asyncio.get_running_loop().time() - started
+            _fail([call for call in batch if not call.again or took_s >= DEADLINE_S], error)
+            batch = [call for call in batch if not call.future.done()]
+            await self._send_again(batch)
+            return
         except BaseException as error:
-            failure = _public(error)
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(failure)
+            _fail(batch, error)
             if not isinstance(error, Exception):
                 raise
             return
-        for (_, future), answer in zip(batch, answers, strict=True):
-            if future.done():
-                continue
-            if isinstance(answer, Exception):
-                future.set_exception(_public(answer))
-            else:
-                future.set_result(answer)
+        _settle(batch, answers)
+
+    async def _send_again(self, batch: list[_Call]) -> None:
+        try:
+            _settle(batch, await self._round_trip([call.command for call in batch]))
+        except BaseException as error:
+            _fail(batch, error)
+            if not isinstance(error, Exception):
+                raise
 
     async def _round_trip(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        try:
-            answers = await self._pipeline(commands)
-        except (Unreachable, OSError):
-            answers = await self._pipeline(commands)
+        if not commands:
+            return []
+        answers = await self._pipeline(commands)
         missing = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if missing:
             await self.scripts.load(self.client)
@@ -144,6 +180,24 @@ class Wire:
         while self._flushes:
             await asyncio.gather(*self._flushes, return_exceptions=True)
         await self.client.aclose()
+
+
+def _fail(batch: list[_Call], error: BaseException) -> None:
+    """Tells the callers of a batch why there is no answer."""
+    for call in batch:
+        if not call.future.done():
+            call.future.set_exception(_public(error))
+
+
+def _settle(batch: list[_Call], answers: list[Any]) -> None:
+    """Gives each caller of a batch its answer."""
+    for call, answer in zip(batch, answers, strict=True):
+        if call.future.done():
+            continue
+        if isinstance(answer, Exception):
+            call.future.set_exception(_public(answer))
+        else:
+            call.future.set_result(answer)
 
 
 def _public(error: BaseException) -> BaseException:

@@ -78,7 +78,8 @@ class Events:
 
         Yields an empty list whenever nothing came for a while.
         """
-        client = connect(self._url, deadline_s=None)
+        # A connection that died silently must not be waited for longer than one wait lasts.
+        client = connect(self._url, deadline_s=BLOCK_MS / 1000 + 2)
         key = SiteKeys(site).events()
         try:
             while True:
@@ -93,13 +94,13 @@ class Events:
     async def trim(self, site: str, now: int) -> int:
         """Drops events older than a week; how many.
 
-        By age, never by count: trimming by count would drop what a slow reader still needs.
+        By age, never by count: trimming by count would drop what a slow reader still needs. The
+        server drops some ten thousand at a time, so it is asked until nothing more goes.
         """
-        return int(
-            await self._wire.execute(
-                "XTRIM", SiteKeys(site).events(), "MINID", "~", max(0, now - KEPT_MS)
-            )
-        )
+        key, oldest, dropped = SiteKeys(site).events(), max(0, now - KEPT_MS), 0
+        while gone := int(await self._wire.execute("XTRIM", key, "MINID", "~", oldest)):
+            dropped += gone
+        return dropped
 
 
 def older(cursor: str, than: str) -> bool:

@@ -18,6 +18,8 @@ SITE_NUMBERS: Final = "w:site-numbers"
 """hash, for ever: site number → site id. Numbers are never used again."""
 SITE_COUNTER: Final = "w:site-counter"
 """string, for ever: the last site number given."""
+SITES_DELETING: Final = "w:sites-deleting"
+"""set, until they are gone: ids of sites whose deletion has begun."""
 MODERATORS: Final = "w:moderators"
 """hash, for ever: moderator id → Moderator (MessagePack)."""
 INSTALLATION_KEYS: Final = "w:installation-keys"
@@ -119,8 +121,8 @@ class SiteKeys:
         return f"{self._prefix}a:{author}"
 
     def page(self, page_hash: str) -> str:
-        """hash, for ever: `url`, `title`, `first_at`, and `rev`, which rises with every change of
-        the published thread."""
+        """hash, for ever: `url`, `title`, `first_at` (its oldest comment), and `rev`, which rises
+        with every change of the published thread."""
         return f"{self._prefix}p:{page_hash}"
 
     def text(self, fingerprint: str) -> str:

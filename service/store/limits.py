@@ -38,6 +38,6 @@ class Limits:
     async def take(self, kind: str, name: str, rate: Rate) -> Taken:
         """One token of the bucket `kind:name`."""
         allowed, left, retry, reset = await self._wire.script(
-            "take_token", [bucket(kind, name)], [rate.burst, rate.step_us]
+            "take_token", [bucket(kind, name)], [rate.burst, rate.step_us], again=False
         )
         return Taken(bool(allowed), left, retry, reset)

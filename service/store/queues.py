@@ -122,6 +122,7 @@ class Queues:
             "claim",
             [keys.queue("pending"), keys.leases(), keys.holders()],
             [count, ttl_ms, holder, token],
+            again=False,
         )
         return [Lease(i.decode(), holder, token, int(expiry)) for i in ids]
 

@@ -15,6 +15,8 @@ NAMES = (
     "reap",
     "page",
     "configure",
+    "configuration",
+    "remove",
     "take_token",
 )
 

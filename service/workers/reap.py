@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from service import metrics
 from service.services import Services
+from service.workers.each import each
 
 
 async def reap(services: Services) -> None:
     """One sweep over all sites."""
-    for site in await services.store.sites.all():
+
+    async def one(site: str) -> None:
         metrics.LEASES_EXPIRED.inc(await services.store.queues.reap(site))
+
+    await each(await services.store.sites.all(), one)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from service.services import Services
+from service.workers.each import each
 
 
 async def retain(services: Services) -> None:
     """Drops events older than a week, by age and never by count."""
-    for site in await services.store.sites.all():
+
+    async def one(site: str) -> None:
         await services.store.events.trim(site, services.now())
+
+    await each(await services.store.sites.all(), one)

@@ -10,12 +10,14 @@ from service import log, metrics
 from service.errors import Unavailable
 from service.services import Services
 from service.workers.reap import reap
+from service.workers.remove import remove
 from service.workers.rescore import rescore
 from service.workers.retain import retain
 
 ROUNDS: Final[tuple[tuple[float, Callable[[Services], Awaitable[None]]], ...]] = (
     (10.0, reap),
     (30.0, rescore),
+    (60.0, remove),
     (3600.0, retain),
 )
 """Seconds between two rounds, and the work; each worker does all, and all may overlap."""

@@ -158,3 +158,18 @@ def test_one_sites_events_are_not_anothers(plain_site: Site) -> None:
         other.submitted()
         made = plain_site.submitted()
         assert {event["data"]["id"] for event in stream.heard(2)} == {made["id"]}
+
+
+def test_a_stream_ends_when_its_key_is_revoked(plain_site: Site) -> None:
+    path = f"/v1/sites/{plain_site.id}/keys"
+    made = plain_site.winnow.admin("POST", path, json={"kind": "secret"}).json()
+    with listening(plain_site, {"Authorization": f"Bearer {made['key']}"}, after="0") as stream:
+        plain_site.submitted(body="Heard.")
+        stream.heard(2)
+        assert plain_site.winnow.admin("DELETE", f"{path}/{made['id']}").status_code == 204
+        until(lambda: plain_site.ask("GET", "/v1/queues", made["key"]).status_code == 401, 3)
+        # Half a second at most the process that streams may go by what it knew.
+        until(lambda: plain_site.submitted(body="Heard no more.") and stream.ended, 10)
+    with listening(plain_site, after="0") as whole:
+        sent = plain_site.counts()["approved"] * 2
+        assert len(stream.events) < len(whole.heard(sent))

@@ -317,3 +317,69 @@ def test_under_a_shadow_ban_the_author_is_told_to_wait(plain_site: Site) -> None
     told = plain_site.winnow.ask("GET", f"/v1/receipts/{token}").json()
     assert (told["status"], "ban" in told["reason"].lower()) == ("pending", False)
     assert plain_site.ask("GET", f"/v1/comments/{answer['id']}").json()["status"] == "spam"
+
+
+def test_an_idempotency_key_belongs_to_the_key_that_used_it(plain_site: Site) -> None:
+    """A visitor cannot occupy the keys of the website's own server."""
+    headers = {"Idempotency-Key": "order-1"}
+    visitor = plain_site.submit(
+        key=plain_site.publishable, body="Mine.", headers=headers | {"Origin": ORIGIN}
+    )
+    server = plain_site.submit(body="The server's.", headers=headers)
+    assert (visitor.status_code, server.status_code) == (201, 201)
+    assert visitor.json()["id"] != server.json()["id"]
+
+
+@pytest.mark.parametrize("referer", ["http://[x", "http://", "nonsense"])
+def test_a_senseless_referer_is_no_origin(plain_site: Site, referer: str) -> None:
+    answer = plain_site.submit(key=plain_site.publishable, headers={"Referer": referer})
+    assert answer.status_code == 403
+
+
+def test_a_shadow_banned_author_is_not_told_the_moderators_reason(plain_site: Site) -> None:
+    bans = f"/v1/sites/{plain_site.id}/bans/troll@example.org"
+    assert plain_site.ask("PUT", bans, json={"shadow": True}).status_code == 200
+    made = plain_site.submitted(email="troll@example.org")
+    decided = {"action": "spam", "version": 1, "reason": "known spammer"}
+    plain_site.ask("POST", f"/v1/comments/{made['id']}/decisions", json=decided)
+    receipt = plain_site.winnow.ask("GET", "/v1/receipts/" + made["receipt"].rpartition("/")[2])
+    assert receipt.json()["status"] == "pending"
+    assert "spammer" not in receipt.text
+
+
+@pytest.mark.parametrize("path", ["/v1/comments/batch", "/v1/decisions"])
+def test_an_idempotency_key_of_many_is_bound_to_the_whole_body(plain_site: Site, path: str) -> None:
+    if path == "/v1/decisions":
+        first = plain_site.submitted(body="One.")
+        items = [{"id": first["id"], "action": "spam", "version": 1}]
+    else:
+        items = [comment(body="One.")]
+    headers = {"Idempotency-Key": "many-1"}
+    answers = [
+        plain_site.ask("POST", path, json={"items": sent}, headers=headers)
+        for sent in (items, items, [*items, *items])
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 422]
+    assert "idempotent-replayed" not in answers[0].headers
+    assert answers[1].headers["idempotent-replayed"] == "true"
+    assert answers[1].json() == answers[0].json()
+
+
+def test_every_text_is_explained_and_head_answers_as_get_without_a_body(plain_site: Site) -> None:
+    scored = plain_site.ask("POST", "/v1/score", json={"texts": ["you idiot", "hello"]}).json()
+    assert all(item["tokens"] for item in scored["items"])
+    head = plain_site.ask("HEAD", "/readyz")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_a_wrong_entry_of_a_mapping_is_named_by_its_key(plain_site: Site) -> None:
+    wrong = {"thresholds": {"toxicity": {"hold": 0.5}, "spam": {"hold": 2}}}
+    answer = plain_site.winnow.admin("PUT", f"/v1/sites/{plain_site.id}/policy", json=wrong)
+    assert [e["pointer"] for e in answer.json()["errors"]] == ["/thresholds/spam/hold"]
+
+
+@pytest.mark.parametrize("given", ['W/"1"', '"7", "1"', "*"])
+def test_an_etag_is_compared_weakly_and_in_lists(plain_site: Site, given: str) -> None:
+    made = plain_site.submitted(body="Tagged.")
+    answer = plain_site.ask("GET", f"/v1/comments/{made['id']}", headers={"If-None-Match": given})
+    assert answer.status_code == 304

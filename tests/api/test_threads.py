@@ -183,3 +183,34 @@ def _keys(value: Any) -> set[str]:
         return {k for v in value for k in _keys(v)}
     assert json.dumps(value)
     return set()
+
+
+@pytest.mark.parametrize("limit", ["00000000010050000", "1" * 13, "501", "0"])
+def test_no_spelling_of_a_number_gets_past_the_limit(site: Site, limit: str) -> None:
+    answer = site.ask("GET", "/v1/pages/comments", params={"page": PAGE, "limit": limit})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/limit"
+
+
+def test_the_atom_feed_begins_with_the_newest_comment(plain_site: Site) -> None:
+    for number in range(3):
+        plain_site.submitted(body=f"Comment {number}.")
+    answer = plain_site.ask(
+        "GET",
+        "/v1/pages/comments",
+        params={"page": PAGE, "limit": 2},
+        headers={"Accept": "application/atom+xml"},
+    )
+    assert "Comment 2." in answer.text
+    assert "Comment 1." in answer.text
+    assert "Comment 0." not in answer.text
+
+
+def test_a_visitor_cannot_name_a_page(plain_site: Site) -> None:
+    """Titles are published unseen by any check, so only the website's server may set them."""
+    headers = {"Origin": ORIGIN}
+    plain_site.submit(key=plain_site.publishable, headers=headers, page_title="BUY PILLS")
+    ask = {"url": PAGE}
+    assert plain_site.ask("GET", "/v1/pages", params=ask).json()["title"] == ""
+    plain_site.submitted(body="From the server.", page_title="The bridge")
+    assert plain_site.ask("GET", "/v1/pages", params=ask).json()["title"] == "The bridge"

@@ -1,10 +1,14 @@
 """What a policy concludes, rule by rule, and what its authors and moderators are told."""
 
+import ipaddress
+import time
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from service.pipeline.bans import CompiledBans
 from service.pipeline.decide import RULES, SEVERITY, conclude, decide, flips, matching_bans
 from service.pipeline.policy import check_policy
 from service.pipeline.reasons import LABELS, REASONS, TOLD, describe, public_reason
@@ -403,3 +407,49 @@ def test_a_flip_is_another_outcome_or_another_answer_to_the_author():
 
 def test_the_default_policy_passes_its_own_check():
     check_policy(Policy())
+
+
+def test_matches_are_in_the_order_of_the_bans_however_they_are_found():
+    several = [
+        Ban(id="1", kind="cidr", value="203.0.0.0/16"),
+        Ban(id="2", kind="domain", value="example.org"),
+        Ban(id="3", kind="ip", value="203.0.113.9"),
+        Ban(id="4", kind="author", value="author"),
+        Ban(id="5", kind="cidr", value="203.0.113.0/24"),
+        Ban(id="6", kind="author", value="author"),
+    ]
+    assert bans(*several) == [ban.value for ban in several]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2**128 - 1), st.integers(0, 128), st.booleans())),
+    st.tuples(st.integers(0, 2**128 - 1), st.booleans()),
+)
+def test_a_network_matches_exactly_the_addresses_inside_it(ranges, address):
+    def network(number, prefix, four):
+        kind, bits = (ipaddress.IPv4Network, 32) if four else (ipaddress.IPv6Network, 128)
+        return kind((number >> (128 - bits), min(prefix, bits)), strict=False)
+
+    networks = [network(*given) for given in ranges]
+    asked = network(address[0], 128, address[1])
+    compiled = CompiledBans(Ban(id="", kind="cidr", value=str(one)) for one in networks)
+    inside = [str(n) for n in networks if n.version == asked.version and asked.subnet_of(n)]
+    assert bans(*compiled, ip=str(asked.network_address)) == inside
+
+
+def test_a_hundred_thousand_bans_cost_a_comment_microseconds():
+    many = [Ban(id="", kind="domain", value=f"{i}.example") for i in range(40_000)]
+    many += [Ban(id="", kind="author", value=f"a{i}") for i in range(30_000)]
+    many += [Ban(id="", kind="ip", value=f"10.{i >> 8}.{i & 255}.1") for i in range(20_000)]
+    many += [
+        Ban(id="", kind="cidr", value=f"11.{i >> 8}.{i & 255}.0/{20 + i % 5}")
+        for i in range(10_000)
+    ]
+    compiled = CompiledBans(many)
+    begun = time.perf_counter()
+    for i in range(1000):
+        matching_bans(
+            compiled, author_id=f"a{i}", email_domain="x.7.example", ip="10.0.7.1", now=NOW
+        )
+    assert time.perf_counter() - begun < 0.5

@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import NotFound, StaleVersion
+from service.ids import Secrets
 from service.pipeline.review import Decision, Review, standing_decisions
-from service.records import Entry
+from service.pipeline.score import Scorer
+from service.records import Action, Entry
+from service.services import Services
+from service.settings import Settings
 from service.store import Store
+from tests.conftest import SECRET
 from tests.store.builders import NOW, build, make_site, put
 
 
@@ -86,3 +91,31 @@ def test_an_undo_takes_back_the_last_decision_and_an_edit_ends_them(
 def test_as_many_undos_as_decisions_leave_none_standing(actions: list[str]) -> None:
     history = [entry(action) for action in actions] + [entry("undo")] * len(actions)
     assert standing_decisions(history) == []
+
+
+async def test_undo_brings_back_the_decision_that_stood_before_even_across_an_edit(
+    store: Store, redis_url: str
+) -> None:
+    """reject → edit → approve → undo: the refusal stands again."""
+    services = Services(Settings(), redis_url, Secrets(SECRET), Scorer(None))
+    site, version = await make_site(store)
+    comment = build(site)
+    await put(store, comment, version)
+    review = Review(store)
+
+    async def decide(action: Action, at: int) -> None:
+        decision = Decision(id=comment.id, action=action, version=at)
+        await review.decide(site.id, decision, actor="personal:ann", operation=None, now=NOW)
+
+    await decide("reject", 1)
+    stored = await store.comments.read(site.id, comment.id)
+    assert stored is not None
+    await services.intake.edit(stored, "Another text.", actor="secret:1", now=NOW)
+    await decide("approve", 3)
+    await review.undo(site.id, comment.id, 4, actor="personal:ann", operation=None, now=NOW)
+    after = await store.comments.read(site.id, comment.id)
+    await services.store.close()
+    assert after is not None
+    assert after.status == "pending"
+    assert after.decision is not None
+    assert after.decision.action == "reject"

@@ -11,12 +11,14 @@ import pytest
 
 from service.errors import Conflict, IdempotencyMismatch, Invalid, NotFound
 from service.ids import Secrets, site_number_of
+from service.pipeline.rules import FRESH_S, RuleBook
 from service.pipeline.score import load_scorer
 from service.pipeline.submit import Accepted
 from service.records import Ban, Draft, Policy, Site
 from service.services import Services
 from service.settings import Settings
 from service.store.comments import Idempotency
+from service.store.keys import SiteKeys
 from tests.store.invariants import violations
 
 NOW = 1_760_000_000_000
@@ -219,6 +221,38 @@ async def _edit(parts: Services, comment_id: str, body: str) -> Any:
     return await parts.intake.edit(stored, body, actor="secret:k", now=NOW + 5)
 
 
+async def test_a_honeypot_comment_is_not_approved_by_an_edit(parts: Services) -> None:
+    await rule(parts, signals={"honeypot": {"spam": 0.5}})
+    accepted = await submit(parts, honeypot="http://pills.example")
+    assert accepted.status == "spam"
+    done = await _edit(parts, accepted.id, "A perfectly nice sentence.")
+    assert done.entry.after == "spam"
+
+
+async def test_a_comment_on_a_page_that_closed_meanwhile_can_be_edited(parts: Services) -> None:
+    await rule(parts, closing={"days": 1})
+    accepted = await submit(parts)
+    stored = await parts.store.comments.read("blog", accepted.id)
+    assert stored is not None
+    later = NOW + 3 * 86_400_000
+    done = await parts.intake.edit(stored, "A better second point.", actor="a", now=later)
+    assert done.entry.after == "approved"
+    assert (await submit(parts, now=later)).status == "rejected"
+
+
+async def test_an_edit_is_decided_with_the_record_of_the_comments_author(parts: Services) -> None:
+    """Also where the address cannot be read any more, as after a restore under another secret."""
+    await rule(parts)
+    accepted = await submit(parts)
+    stored = await parts.store.comments.read("blog", accepted.id)
+    assert stored is not None
+    author = stored.comment.author
+    await parts.store.wire.client.hdel(SiteKeys("blog").author(author), "email")
+    await parts.store.sites.ban("blog", Ban(id="a", kind="author", value=author, outcome="spam"))
+    done = await _edit(parts, accepted.id, "Another second point.")
+    assert done.entry.after == "spam"
+
+
 # --------------------------------------------------------------------- without a model
 
 
@@ -228,3 +262,66 @@ async def test_without_a_model_nothing_is_published_unseen(services: Services) -
     accepted = await submit(services)
     assert (accepted.status, accepted.scores) == ("pending", None)
     assert "check.unavailable" in codes(accepted)
+
+
+# ------------------------------------------------------------------------------- rules
+
+
+async def commands(parts: Services) -> dict[str, int]:
+    """How often the server was given each command."""
+    stats: dict[str, Any] = await parts.store.wire.client.info("commandstats")
+    return {name.removeprefix("cmdstat_"): int(row["calls"]) for name, row in stats.items()}
+
+
+async def test_rules_that_did_not_change_are_not_read_again(parts: Services) -> None:
+    clock = [0.0]
+    book = RuleBook(parts.store, str.casefold, lambda: clock[0])
+    first = await book.get("blog")
+    before = (await commands(parts))["hvals"]
+    for _ in range(5):
+        clock[0] += FRESH_S * 2
+        assert await book.get("blog") is first
+    assert (await commands(parts))["hvals"] == before
+    ban = Ban(id="example.org", kind="domain", value="example.org")
+    await parts.store.sites.ban("blog", ban)
+    clock[0] += FRESH_S * 2
+    assert list((await book.get("blog")).bans) == [ban]
+
+
+async def test_many_who_need_a_sites_rules_at_once_share_one_reading(parts: Services) -> None:
+    book = RuleBook(parts.store, str.casefold)
+    before = (await commands(parts)).get("hvals", 0)
+    held = await asyncio.gather(*(book.get("blog") for _ in range(50)))
+    assert all(rules is held[0] for rules in held)
+    assert (await commands(parts))["hvals"] == before + 1
+    fresh = await asyncio.gather(*(book.refresh("blog") for _ in range(50)))
+    assert all(rules is held[0] for rules in fresh)
+
+
+async def test_a_refresh_sees_what_was_changed_before_it_was_asked_for(parts: Services) -> None:
+    book = RuleBook(parts.store, str.casefold)
+    for i in range(20):
+        reading = asyncio.create_task(book.refresh("blog"))
+        await asyncio.sleep(0)  # it is under way, and may miss the next ban
+        await parts.store.sites.ban("blog", Ban(id=f"{i}", kind="author", value=f"{i}"))
+        assert len((await book.refresh("blog")).bans) == i + 1
+        await reading
+
+
+async def test_one_who_gives_up_waiting_does_not_end_the_others_reading(parts: Services) -> None:
+    book = RuleBook(parts.store, str.casefold)
+    hasty, patient = (asyncio.create_task(book.get("blog")) for _ in range(2))
+    await asyncio.sleep(0)
+    hasty.cancel()
+    assert (await patient).site.id == "blog"
+
+
+async def test_compiling_long_lists_does_not_stop_the_event_loop(parts: Services) -> None:
+    words = [{"text": f"word{i} and word{i + 1}", "match": "exact"} for i in range(5000)]
+    await rule(parts, block=words)
+    loaded = asyncio.create_task(RuleBook(parts.store, parts.scorer.fold).get("blog"))
+    turns = 0
+    while not loaded.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert turns > 5

@@ -66,6 +66,10 @@ def test_every_field_of_the_contract_is_taken():
     assert full.test
 
 
+def test_the_id_of_a_parent_is_known_in_lower_case_too():
+    assert draft(parent="01arz3ndektsv4rrffq69g5fav").parent == "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+
 def test_all_errors_come_at_once():
     assert errors(name="", email="no", body=" ", page="ftp://x", elapsed_ms=-1) == [
         ("/page", "invalid_url"),

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Invalid
+from service.pipeline.needles import LOOKS_MAX, see
 from service.pipeline.policy import POLICY_CODES, check_policy
-from service.pipeline.words import PolicyError, compile_lists, see
+from service.pipeline.price import price
+from service.pipeline.words import SPANS_MAX, PolicyError, compile_lists
 from service.records import AllowEntry, PatternEntry, Policy, SignalRule, Threshold, WordEntry
 
 
@@ -152,6 +154,94 @@ def test_any_pattern_compiles_or_is_refused(pattern):
             compile_lists(Policy(patterns=(PatternEntry(pattern),)))
         except PolicyError as error:
             assert {e.code for e in error.errors} <= set(POLICY_CODES)  # noqa: PT017
+
+
+def refusals(policy):
+    """What both doors say of a policy; they must agree."""
+    said = []
+    for door in (check_policy, compile_lists):
+        with pytest.raises(PolicyError) as caught:
+            door(policy)
+        said.append([(error.pointer, error.code) for error in caught.value.errors])
+    assert said[0] == said[1]
+    return said[0]
+
+
+@pytest.mark.parametrize("name", ["block", "allow"])
+def test_a_wildcard_re2_cannot_hold_is_refused_when_saved(name):
+    entry = {"block": WordEntry, "allow": AllowEntry}[name]("x*" * 100, match="wildcard")
+    policy = Policy(**{name: (entry,)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("service.pipeline.needles.PATTERN_MEMORY", 1 << 14)
+        assert refusals(policy) == [(f"/{name}/0/text", "too_costly")]
+
+
+def test_every_wildcard_accepted_can_be_searched():
+    policy = Policy(block=(WordEntry("ab*" * 60, match="wildcard"),))
+    check_policy(policy)
+    assert compile_lists(policy).blocked(see("ab" * 60)) != []
+
+
+def test_wildcards_too_large_together_are_refused():
+    stars = "*a*b*c*d*e*f*g*h"
+    block = tuple(WordEntry(f"{n:03}{stars}", match="wildcard") for n in range(561))
+    ((pointer, code),) = refusals(Policy(block=block))
+    assert (pointer.startswith("/block/"), code) == (True, "too_costly")
+
+
+def test_a_thousand_plain_wildcards_are_accepted():
+    check_policy(Policy(block=tuple(WordEntry(f"w{n}*x", match="wildcard") for n in range(1_000))))
+
+
+@pytest.mark.parametrize("source", [r"[^x]{1,200}y", r"((a{0,30}){0,30})b", r"a[ab]{12}b[ab]{12}c"])
+def test_patterns_that_would_stall_a_process_are_refused(source):
+    patterns = tuple(PatternEntry(f"{source}{n}") for n in range(60))
+    ((_, code),) = refusals(Policy(patterns=patterns))
+    assert code == "too_costly"
+
+
+@pytest.mark.parametrize(
+    "source", [r"(?i)\bbuy%d\s+now\b", r"%d\d{3}-\d{4}", r"(?i)https?://[a-z0-9.-]+\.ru/%d"]
+)
+def test_a_hundred_ordinary_patterns_are_accepted(source):
+    check_policy(Policy(patterns=tuple(PatternEntry(source % n) for n in range(100))))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "cost"),
+    [
+        ("plain words|others", 0),
+        (r"\d{3}-\d{4}", 7),
+        (r"(?:[]a]\pL\p{Greek}){2}", 6),
+        (r"\Q[a]{9}\E{2}", 2),
+        (r"(abc){2,4}", 60),
+        (r"[[:alpha:]-]{1,20}", 100),
+    ],
+)
+def test_a_pattern_costs_what_its_repeats_add_up_to(pattern, cost):
+    assert price(pattern) == cost
+
+
+def test_a_text_of_nothing_but_hits_is_looked_at_only_so_far():
+    entries = [WordEntry("a" * n, match="word") for n in range(1, 201)]
+    (hit,) = compile_lists(Policy(block=tuple(entries))).blocked(see("a" * (LOOKS_MAX + 2)))
+    assert (hit.text, hit.spans) == ("a", ())
+
+
+def test_no_more_places_are_told_than_are_shown():
+    ((_, spans),) = hits("a b " * 999, "a", allow=["c"])
+    assert len(spans) == SPANS_MAX
+
+
+def test_overlapping_allowed_words_do_not_join_into_one():
+    assert found("abcd", "bc", match="exact", allow=["x", "abcd"]) == []
+    lists = Policy(
+        block=(WordEntry("bc", match="exact"),),
+        allow=tuple(AllowEntry(w, match="exact") for w in ("ab", "cd", "abc")),
+    )
+    assert compile_lists(lists).blocked(see("abcd")) == []
+    lists = msgspec.structs.replace(lists, allow=lists.allow[:2])
+    assert compile_lists(lists).blocked(see("abcd")) != []
 
 
 def test_the_default_policy_makes_sense():

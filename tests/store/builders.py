@@ -66,6 +66,7 @@ async def put(
     """Submits a built comment."""
     plain: dict[str, Any] = {
         "email": "reader@example.org",
+        "page_title": comment.page_title,
         "private": Private(ip="203.0.113.9"),
         "config_version": version,
         "text_window_s": 3600,

@@ -208,9 +208,11 @@ class QueueMachine(RuleBasedStateMachine):
 
     def applied(self, known: Known, entry: Entry, after: str | None) -> None:
         if after is None:
-            after, _ = known.standing.pop()
-            known.decision = known.standing[-1][1] if known.standing else None
+            after, undone = known.standing.pop()
+            known.decision = undone.displaced
         else:
+            before = known.decision and msgspec.structs.replace(known.decision, displaced=None)
+            assert entry.displaced == before
             known.standing.append((known.status, entry))
             known.decision = entry
         known.status, known.version = after, known.version + 1

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.errors import NotFound, PreconditionFailed
+from service.errors import Conflict, NotFound, PreconditionFailed
+from service.ids import Secrets
 from service.records import ApiKey, Ban, Moderator, Policy, Site
-from service.store import Store
+from service.store import Store, codec
 from service.store.api_keys import digest
-from service.store.keys import SITES, SiteKeys, session
+from service.store.connect import BATCH
+from service.store.keys import SITES, SITES_DELETING, SiteKeys, session
 from service.store.limits import Rate, Taken
 from service.store.sessions import IDLE_S, LONGEST_S
-from tests.store.builders import NOW, all_of, make_site, passed
+from service.store.sites import BANS_MAX, GONE
+from tests.store.builders import NOW, all_of, build, make_site, passed, put
 
 
 async def test_a_site_reads_back_with_policy_and_bans_under_one_version(store: Store) -> None:
@@ -76,14 +81,143 @@ async def test_of_racing_savers_who_saw_one_version_exactly_one_wins(store: Stor
 
 
 async def test_a_site_whose_maker_died_halfway_is_listed_by_the_next_try(store: Store) -> None:
-    from service.errors import Conflict
-
     site, _ = await make_site(store)
     await store.wire.client.hdel(SITES, site.id)  # as if the process ended before the last write
     with pytest.raises(Conflict):
         await make_site(store)
     assert await store.sites.all() == [site.id]
     assert await store.sites.by_number(site.number) == site.id
+
+
+async def test_no_reader_sees_old_bans_under_a_new_version(store: Store, redis_url: str) -> None:
+    site, first = await make_site(store)
+    reader = Store(redis_url, Secrets(bytes(32)))
+    stopping = asyncio.Event()
+
+    async def watch() -> None:
+        while not stopping.is_set():
+            # Fills the batch up to its last place, so that a second command goes by another one.
+            others = [reader.wire.execute("PING") for _ in range(BATCH - 1)]
+            found = await reader.sites.configuration(site.id)
+            assert found is not None
+            assert len(found.bans) == found.version - first
+            await asyncio.gather(*others)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch())
+            for i in range(400):
+                ban = Ban(id=f"{i}", kind="domain", value=f"{i}.example")
+                await store.sites.ban(site.id, ban)
+            stopping.set()
+    finally:
+        await reader.close()
+
+
+async def test_a_version_that_is_held_already_is_not_read_again(store: Store) -> None:
+    site, version = await make_site(store)
+    assert await store.sites.newer(site.id, version) == version
+    assert await store.sites.newer(site.id, version - 1) == await store.sites.configuration("blog")
+    assert await store.sites.newer("nowhere", version) is None
+
+
+async def test_a_site_takes_a_hundred_thousand_bans_and_no_more(store: Store) -> None:
+    site, _ = await make_site(store)
+    row = codec.encode(Ban(id="b", kind="domain", value="b.example"))
+    for start in range(0, BANS_MAX, 10_000):
+        rows = {f"b{i}": row for i in range(start, start + 10_000)}
+        await store.wire.client.hset(SiteKeys(site.id).bans(), mapping=rows)
+    with pytest.raises(Conflict, match="100,000 bans"):
+        await store.sites.ban(site.id, Ban(id="one more", kind="domain", value="c.example"))
+    await store.sites.ban(site.id, Ban(id="b7", kind="domain", value="c.example"))  # replaces one
+
+
+# -------------------------------------------------------------------------- deletion
+
+
+async def interrupted(store: Store, site: str) -> None:
+    """A deletion whose process ended after its first step."""
+    await store.wire.client.unlink(SiteKeys(site).config())
+    await store.wire.client.sadd(SITES_DELETING, site)
+
+
+async def left_of(store: Store, site: str) -> list[bytes]:
+    return [name async for name in store.wire.client.scan_iter(SiteKeys(site).prefix() + "*")]
+
+
+async def test_an_interrupted_deletion_is_finished_by_the_next(store: Store) -> None:
+    site, version = await make_site(store)
+    await put(store, build(site), version)
+    key = await store.api_keys.add(ApiKey(id="k", kind="secret", site="blog"))
+    await interrupted(store, "blog")
+    assert await store.sites.all() == []
+    assert await store.sites.deleting() == ["blog"]
+    await store.sites.delete("blog")
+    assert await left_of(store, "blog") == []
+    assert await store.api_keys.find(key) is None
+    assert (await store.sites.all(), await store.sites.deleting()) == ([], [])
+    with pytest.raises(NotFound):
+        await store.sites.delete("blog")
+
+
+async def test_a_site_without_configuration_that_is_still_listed_can_be_deleted(
+    store: Store,
+) -> None:
+    await make_site(store)
+    await store.wire.client.unlink(SiteKeys("blog").config())
+    assert await store.sites.deleting() == ["blog"]
+    await store.sites.delete("blog")
+    assert await store.wire.client.hexists(SITES, "blog") == 0
+
+
+async def test_no_site_is_made_under_an_id_that_is_still_being_deleted(store: Store) -> None:
+    await make_site(store)
+    await interrupted(store, "blog")
+    with pytest.raises(Conflict, match="still being deleted"):
+        await make_site(store)
+    await store.sites.remove("blog")
+    site, _ = await make_site(store)
+    assert site.number == 2
+
+
+async def test_a_remover_who_comes_late_takes_nothing_of_a_site_made_anew(store: Store) -> None:
+    site, version = await make_site(store)
+    await put(store, build(site), version)
+    key = await store.api_keys.add(ApiKey(id="k", kind="secret", site="blog"))
+    before = sorted(await left_of(store, "blog"))
+    await store.sites.remove("blog")
+    assert sorted(await left_of(store, "blog")) == before
+    assert await store.api_keys.find(key) is not None
+    assert await store.sites.all() == ["blog"]
+
+
+async def test_a_site_of_many_keys_is_removed_whole_and_its_neighbour_not(store: Store) -> None:
+    await make_site(store)
+    await make_site(store, "blog-two")
+    neighbour = sorted(await left_of(store, "blog-two"))
+    rows = {SiteKeys("blog").text(str(i)): "1" for i in range(3000)}
+    await store.wire.client.mset(rows)
+    await store.sites.delete("blog")
+    assert await left_of(store, "blog") == []
+    assert sorted(await left_of(store, "blog-two")) == neighbour
+
+
+async def test_a_deleted_site_is_taken_from_its_moderators_and_none_gains_by_it(
+    store: Store,
+) -> None:
+    await make_site(store)
+    await make_site(store, "two")
+    for name, role, sites in (
+        ("only", "moderator", ("blog",)),
+        ("ruler", "admin", ("blog",)),
+        ("both", "viewer", ("blog", "two")),
+        ("all", "admin", ()),
+    ):
+        person = Moderator(id=name, name=name, email="a@b.example", role=role, sites=sites)  # type: ignore[arg-type]
+        await store.api_keys.add_moderator(person)
+    await store.sites.delete("blog")
+    left = {person.id: person.sites for person in await store.api_keys.moderators()}
+    assert left == {"only": (GONE,), "ruler": (GONE,), "both": ("two",), "all": ()}
 
 
 # ------------------------------------------------------------------------------ keys

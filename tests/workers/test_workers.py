@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
+from classifier import Classifier
 from service.ids import Secrets
 from service.pipeline.score import load_scorer
 from service.records import Draft, Policy, Site
 from service.services import Services
 from service.settings import Settings
+from service.store.keys import SiteKeys
 from service.store.queues import Filter
 from service.workers import rounds
 from service.workers.reap import reap
-from service.workers.rescore import CODE, rescore
+from service.workers.remove import remove
+from service.workers.rescore import CODE, SLICE, rescore
 from service.workers.retain import retain
 from tests.store.builders import NOW, build, decided, passed, put
 from tests.store.invariants import violations
@@ -132,3 +136,104 @@ async def test_the_rounds_begin_at_once_and_end_when_told(
                 break
         stopping.set()
         await working
+
+
+async def test_old_events_all_go_however_many(parts: Services) -> None:
+    key = SiteKeys("blog").events()
+    pipe = parts.store.wire.client.pipeline(transaction=False)
+    for i in range(25_000):
+        pipe.xadd(key, {"t": "x"}, id=f"{i + 1}-1")
+    await pipe.execute()
+    await retain(parts)
+    assert await parts.store.wire.client.xlen(key) < 200  # what shares a node with newer ones
+
+
+async def test_what_the_model_fails_on_is_not_written_again_and_again(parts: Services) -> None:
+    accepted = await parts.intake.submit(draft(1), "blog", idempotency=None, now=NOW)
+    stored = await parts.store.comments.read("blog", accepted.id)
+    assert stored is not None
+    assert await parts.intake.rescore(stored, now=NOW) is None
+    after = await parts.store.comments.read("blog", accepted.id)
+    assert after == stored
+
+
+class Choosy(Classifier):
+    """The shipped model, but it fails on texts that hold `poison`."""
+
+    def score(self, texts: Sequence[str]) -> Any:
+        if any("poison" in text for text in texts):
+            raise ValueError("no")
+        return super().score(texts)
+
+
+async def test_comments_the_model_fails_on_do_not_keep_the_others_waiting(
+    parts: Services, with_model: Services
+) -> None:
+    for i in range(SLICE + 5):
+        text = msgspec.structs.replace(draft(i), body=f"poison {i}", email=f"p{i % 9}@example.org")
+        await parts.intake.submit(text, "blog", idempotency=None, now=NOW + i)
+    last = await parts.intake.submit(draft(1), "blog", idempotency=None, now=NOW + SLICE + 9)
+    assert with_model.scorer.model is not None
+    with_model.scorer.model.__class__ = Choosy
+    try:
+        await rescore(with_model)
+    finally:
+        with_model.scorer.model.__class__ = Classifier
+    stored = await parts.store.comments.read("blog", last.id)
+    assert stored is not None
+    assert stored.status == "approved"
+    assert await parts.store.queues.count("blog", "pending", Filter(reason=CODE)) == SLICE + 5
+
+
+async def test_a_comment_typed_too_fast_stays_held_once_a_model_has_seen_it(
+    parts: Services, with_model: Services
+) -> None:
+    policy = msgspec.convert(PLAIN | {"signals": {"elapsed": {"hold": 0.5}}}, Policy)
+    await parts.store.sites.save_policy("blog", policy, expected=None)
+    for i in range(3):  # a known author
+        accepted = await with_model.intake.submit(
+            msgspec.structs.replace(draft(7), body=f"Point {i} is right."),
+            "blog",
+            idempotency=None,
+            now=NOW,
+        )
+        assert accepted.status == "approved"
+    fast = msgspec.structs.replace(draft(7), elapsed_ms=50)
+    accepted = await parts.intake.submit(fast, "blog", idempotency=None, now=NOW)
+    await rescore(with_model)
+    stored = await parts.store.comments.read("blog", accepted.id)
+    assert stored is not None
+    assert (stored.status, stored.version) == ("pending", 2)
+    assert [reason.code for reason in stored.comment.verdict.reasons] == ["signal.elapsed"]
+
+
+async def test_a_broken_site_does_not_starve_the_others(
+    parts: Services, with_model: Services
+) -> None:
+    await parts.store.sites.create(Site(id="a-broken", number=0), Policy())
+    for site in ("a-broken", "blog"):
+        await parts.intake.submit(draft(1), site, idempotency=None, now=NOW)
+    broken = SiteKeys("a-broken")
+    await parts.store.wire.client.hset(
+        broken.config(), mapping={"policy": '{"patterns":[{"pattern":"("}]}', "version": 7}
+    )
+    await parts.store.wire.client.set(broken.leases(), "not a sorted set")
+    await parts.store.wire.client.set(broken.events(), "not a stream")
+    await parts.store.queues.claim("blog", count=1, ttl_ms=1, holder="ann")
+    await passed(parts.store, NOW)
+    await asyncio.sleep(0.01)
+    for work in (reap, retain, rescore):
+        await work(with_model)
+    assert await parts.store.queues.reap("blog") == 0
+    assert await parts.store.queues.count("blog", "approved", Filter()) == 1
+
+
+async def test_an_interrupted_deletion_is_finished_by_a_worker(parts: Services) -> None:
+    await parts.intake.submit(draft(1), "blog", idempotency=None, now=NOW)
+    await parts.store.sites.create(Site(id="two", number=0), Policy())
+    await parts.store.wire.client.unlink(SiteKeys("blog").config())
+    await remove(parts)
+    pattern = SiteKeys("blog").prefix() + "*"
+    assert [key async for key in parts.store.wire.client.scan_iter(pattern)] == []
+    assert await parts.store.sites.all() == ["two"]
+    assert await parts.store.sites.deleting() == []

@@ -17,22 +17,41 @@ local function beyond(at, id)
   return (id > cursor_id) ~= down
 end
 
--- The next `wanted` members of lo..hi beyond the cursor; equal scores are skipped by id.
+local function keep(found, got, lo, hi, base)
+  for i = 1, #got, 2 do
+    local score = tonumber(got[i + 1])
+    if score >= lo and score <= hi and beyond(score - base, got[i]) then
+      found[#found + 1] = {got[i], score, score - base}
+    end
+  end
+  return found
+end
+
+local function range(first, last, offset)
+  local args = {'ZRANGE', KEYS[1], first, last}
+  if offset then args[#args + 1] = 'BYSCORE' end
+  if down then args[#args + 1] = 'REV' end
+  for _, word in ipairs(offset and {'LIMIT', offset, wanted} or {}) do args[#args + 1] = word end
+  args[#args + 1] = 'WITHSCORES'
+  return redis.call(unpack(args))
+end
+
+-- The next `wanted` members of lo..hi: by rank where the cursor's comment still stands there (equal
+-- scores may be many), else by score, and equal scores are skipped by id.
 local function take(lo, hi, base)
-  local found, at = {}, 0
-  local from, to = lo, hi
+  local found, at, from, to = {}, 0, lo, hi
+  local stands = cursor and redis.call('ZSCORE', KEYS[1], cursor_id)
+  if stands and tonumber(stands) == base + cursor then
+    local rank = redis.call('ZRANK', KEYS[1], cursor_id)
+    if down then rank = redis.call('ZCARD', KEYS[1]) - 1 - rank end
+    return keep(found, range(rank + 1, rank + wanted), lo, hi, base)
+  end
   if cursor and down then to = math.min(hi, base + cursor) end
   if cursor and not down then from = math.max(lo, base + cursor) end
   if down then from, to = to, from end
   while #found < wanted do
-    local args = {'ZRANGE', KEYS[1], string.format('%.0f', from), string.format('%.0f', to), 'BYSCORE'}
-    if down then args[#args + 1] = 'REV' end
-    for _, word in ipairs({'LIMIT', at, wanted, 'WITHSCORES'}) do args[#args + 1] = word end
-    local got = redis.call(unpack(args))
-    for i = 1, #got, 2 do
-      local score = tonumber(got[i + 1])
-      if beyond(score - base, got[i]) then found[#found + 1] = {got[i], score, score - base} end
-    end
+    local got = range(string.format('%.0f', from), string.format('%.0f', to), at)
+    keep(found, got, lo, hi, base)
     if #got < wanted * 2 then break end
     at = at + wanted
   end

@@ -5,7 +5,7 @@
 -- ARGV 1 config version the verdict was made under  2 body hash  3 answer ('' = no idempotency key)
 --      4 id  5 status  6 score  7 blob  8 private  9 email (encrypted)  10 name  11 now, ms
 --      12 page url  13 page title  14 text window, s (0 = not counted)  15 idempotency ttl, s
---      16 stats ttl, s  17 test ('1' = leaves author, page and text alone)
+--      16 stats ttl, s  17 test ('1' = leaves author, page and text alone)  18 written at, ms
 -- Returns {'stored'} | {'replayed', answer} | {'mismatch'} | {'stale'} config changed | {'gone'} no site
 if ARGV[3] ~= '' then
   local seen = redis.call('GET', KEYS[8])
@@ -30,7 +30,8 @@ if ARGV[17] ~= '1' then
   redis.call('HSETNX', KEYS[3], 'first_at', ARGV[11])
   redis.call('HINCRBY', KEYS[3], ARGV[5], 1)
   redis.call('HSETNX', KEYS[4], 'url', ARGV[12])
-  redis.call('HSETNX', KEYS[4], 'first_at', ARGV[11])
+  local first = tonumber(redis.call('HGET', KEYS[4], 'first_at'))
+  if not first or tonumber(ARGV[18]) < first then redis.call('HSET', KEYS[4], 'first_at', ARGV[18]) end
   if ARGV[13] ~= '' then redis.call('HSET', KEYS[4], 'title', ARGV[13]) end
   if ARGV[5] == 'approved' then redis.call('HINCRBY', KEYS[4], 'rev', 1) end
   if ARGV[14] ~= '0' then
