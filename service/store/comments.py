@@ -140,14 +140,13 @@ class Comments:
         """Writes a new comment with everything that hangs on it.
 
         Returns:
-            None when it was written; the earlier answer when the Idempotency-Key was already used.
+            None when it was written, else the answer given earlier to the Idempotency-Key.
 
         Raises:
             ConfigChanged, SiteGone: decide again; nothing was written.
-            IdempotencyMismatch: the key was used for another body.
-            Unavailable: nothing was written, or the same id may be sent again.
+            IdempotencyMismatch, Unavailable: as elsewhere; the same id may be sent again.
         """
-        keys = SiteKeys(comment.site)
+        keys, sealed = SiteKeys(comment.site), self._sealed.seal
         outcome = await self._wire.script(
             "submit",
             [
@@ -169,8 +168,8 @@ class Comments:
                 status,
                 score_of(comment, status),
                 codec.encode(comment),
-                self._sealed.seal(codec.encode(private), comment.id),
-                self._sealed.seal(email.encode(), comment.author),
+                sealed(codec.encode(private), comment.id),
+                sealed(email.encode(), comment.author),
                 comment.name,
                 now,
                 comment.page,
