@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from service.errors import Forbidden, NotFound, OriginNotAllowed, Unauthenticated
 from service.ids import site_number_of
-from service.records import ApiKey, Credential, Site
+from service.records import ApiKey, Credential, Moderator, Site
 from service.store import Store
 
 Scope = Literal[
@@ -105,14 +105,7 @@ class Gate:
         moderator = await self._store.api_keys.moderator(record.moderator)
         if moderator is None:
             raise Unauthenticated("This token's moderator is gone.")
-        return Credential(
-            kind="personal",
-            id=moderator.id,
-            scopes=SCOPES["personal"] | ROLE_SCOPES[moderator.role],
-            sites=frozenset(moderator.sites) if moderator.sites else None,
-            role=moderator.role,
-            expires_at=record.expires_at,
-        )
+        return credential_of(moderator, expires_at=record.expires_at)
 
     async def site_of(self, comment_id: str, credential: Credential) -> str:
         """The site of a comment this caller may see.
@@ -142,6 +135,18 @@ class Gate:
         """The sites this caller may see, sorted."""
         there = await self._store.sites.all()
         return [site for site in there if sees(credential, site)]
+
+
+def credential_of(moderator: Moderator, *, expires_at: int | None = None) -> Credential:
+    """What a moderator may do, by token or signed in to the console."""
+    return Credential(
+        kind="personal",
+        id=moderator.id,
+        scopes=SCOPES["personal"] | ROLE_SCOPES[moderator.role],
+        sites=frozenset(moderator.sites) if moderator.sites else None,
+        role=moderator.role,
+        expires_at=expires_at,
+    )
 
 
 def allow(credential: Credential, scope: Scope) -> None:

@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from service.pipeline.enqueue import told_status
 from service.pipeline.publish import Published
+from service.pipeline.shown import masked
 from service.pipeline.submit import Accepted
 from service.records import (
     AuthorRecord,
@@ -267,12 +268,6 @@ def author_out(author_id: str, name: str, record: AuthorRecord, email: str) -> A
 def claim_out(lease: Lease) -> ClaimOut:
     """A claim as moderators see it; a comment's claim is named by the comment."""
     return ClaimOut(id=lease.id, holder=lease.holder, expires_at=iso(lease.expires_at))
-
-
-def masked(email: str) -> str:
-    """An address that can be told apart but not written to: `r…@example.org`."""
-    local, at, domain = email.rpartition("@")
-    return f"{local[:1]}…@{domain}" if at else ""
 
 
 def published_out(published: Published) -> PublishedOut:

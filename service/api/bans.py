@@ -16,6 +16,7 @@ from service.api.requests import Req, caller, read_body, read_json, services
 from service.errors import NotFound, invalid
 from service.ids import Secrets
 from service.pipeline import fields
+from service.pipeline.shown import masked
 from service.records import Ban
 
 Kind = Literal["author", "address", "domain", "ip", "cidr"]
@@ -103,7 +104,7 @@ async def ban(request: Req, site: str, ban_id: str) -> Response[bytes]:
         id=_stored_id(parts.secrets, site, ban_id.lstrip("/")),
         kind=kind,
         value=canonical(kind, value, site, parts.secrets),
-        label=answers.masked(value) if kind == "address" else value,
+        label=masked(value) if kind == "address" else value,
         outcome=asked.outcome,
         shadow=asked.shadow,
         reason=asked.reason,

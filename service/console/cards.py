@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from service.pipeline.queues import Row
 from service.pipeline.reasons import LABELS, describe
-from service.pipeline.shown import Segment, segments
+from service.pipeline.shown import Segment, masked, segments
 from service.records import AuthorRecord, Comment, Entry, Reason, Status, StoredComment
 
 WORDS: Final = ((0.7, "Likely"), (0.35, "Maybe"), (0.0, "Unlikely"))
@@ -149,12 +149,6 @@ def actor(text: str, names: Mapping[str, str]) -> str:
     if kind == "personal":
         return names.get(name, "a former moderator")
     return {"secret": "the website", "admin": "an administrator's key"}.get(kind, text)
-
-
-def masked(email: str) -> str:
-    """An address that can be told apart but not written to: `r…@example.org`."""
-    local, at, domain = email.rpartition("@")
-    return f"{local[:1]}…@{domain}" if at else ""
 
 
 def winner(stored: StoredComment, names: Mapping[str, str]) -> str:

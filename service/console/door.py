@@ -50,14 +50,7 @@ async def visitor(request: Req) -> Visitor:
     moderator = moderator_id and await services.store.api_keys.moderator(moderator_id)
     if not moderator:
         raise NotSignedIn
-    credential = Credential(
-        kind="personal",
-        id=moderator.id,
-        scopes=auth.SCOPES["personal"] | auth.ROLE_SCOPES[moderator.role],
-        sites=frozenset(moderator.sites) if moderator.sites else None,
-        role=moderator.role,
-    )
-    return Visitor(moderator, credential, _csrf(services, token))
+    return Visitor(moderator, auth.credential_of(moderator), _csrf(services, token))
 
 
 def check_origin(request: Req) -> None:

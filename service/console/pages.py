@@ -22,12 +22,11 @@ from service.console.door import (
     visitor,
 )
 from service.errors import Conflict, Forbidden, Malformed, NotFound, StaleVersion, WinnowError
-from service.html import Face, Req, failure, parts
+from service.html import Face, Req, failure, page_end, parts
 from service.pipeline.queues import Ask, list_queue, queued
 from service.pipeline.review import Decision, Reviewed
 from service.records import QUEUES, Action, Status
 from service.services import Services
-from service.store.queues import Position
 from service.throttle import client_ip
 
 FACE: Final = Face("service.console", "/console")
@@ -154,17 +153,8 @@ def _ask(view: View) -> Ask:
         page=view.chosen.get("page", ""),
         reason=view.chosen.get("reason", ""),
         author=view.chosen.get("author", ""),
-        after=_position(view.chosen.get("after", "")),
+        after=page_end(view.chosen.get("after", "")),
     )
-
-
-def _position(text: str) -> Position | None:
-    score, _, comment_id = text.partition(".")
-    if not text:
-        return None
-    if not (score.isascii() and score.isdigit() and len(score) < 20):
-        raise Malformed("This is not where a page ends.")
-    return Position(int(score), comment_id)
 
 
 async def _names(services: Services) -> dict[str, str]:

@@ -11,13 +11,13 @@ from msgspec import Struct
 
 from service.bootstrap import DEMO, demo_key
 from service.embed.thread import placed
-from service.errors import Malformed, NotFound
-from service.html import Face, Req, failure, parts
+from service.errors import NotFound
+from service.html import Face, Req, failure, page_end, parts
 from service.pipeline.reasons import TOLD
 from service.pipeline.receipts import Told, by_receipt, told
 from service.records import StoredComment
 from service.services import Services
-from service.store.queues import Filter, Position
+from service.store.queues import Filter
 from service.throttle import client_ip
 
 FACE: Final = Face("service.embed", "/embed")
@@ -82,7 +82,7 @@ async def demo(request: Req) -> Response[str]:
     own = services.settings.public_url
     page = f"{own}/demo"
     rules = await services.rules.get(DEMO)
-    after = _position(request.query_params.get("after", ""))
+    after = page_end(request.query_params.get("after", ""))
     thread = await services.publisher.thread(DEMO, page, after=after, limit=THREAD_SIZE)
     own_host, host = urlsplit(own).netloc, request.headers.get("host", "")
     hosts = {own_host, *(urlsplit(origin).netloc for origin in rules.site.origins)}
@@ -118,15 +118,6 @@ async def _sent(request: Req) -> Receipt | None:
 
 def _forgotten(request: Req) -> Cookie:
     return Cookie(key=SENT, value="", path="/demo", max_age=0, httponly=True, samesite="strict")
-
-
-def _position(text: str) -> Position | None:
-    score, _, comment_id = text.partition(".")
-    if not text:
-        return None
-    if not (score.isascii() and score.isdigit() and len(score) < 20):
-        raise Malformed("This is not where a page ends.")
-    return Position(int(score), comment_id)
 
 
 def _failed(request: Req, error: Exception) -> Response[Any]:

@@ -24,6 +24,7 @@ from service.errors import Malformed, MethodNotAllowed, NotFound, TooLarge, Winn
 from service.html.times import ago, iso
 from service.pipeline.shown import shown
 from service.services import Services
+from service.store.queues import Position
 
 Req = Request[Any, Any, Any]
 
@@ -158,3 +159,17 @@ def failure(error: Exception) -> WinnowError:
         return _BY_STATUS.get(error.status_code, Malformed)()
     log.get("html").error("unforeseen", error=type(error).__name__, exc_info=error)
     return WinnowError("This is our fault, and it has been written to the log.")
+
+
+def page_end(text: str) -> Position | None:
+    """Where the page before ended, as links write it (`score.id`); None at the start.
+
+    Raises:
+        Malformed: it is no such place.
+    """
+    score, _, comment_id = text.partition(".")
+    if not text:
+        return None
+    if not (score.isascii() and score.isdigit() and len(score) < 20):
+        raise Malformed("This is not where a page ends.")
+    return Position(int(score), comment_id)

@@ -72,3 +72,9 @@ def _merged(text: str, spans: Iterable[tuple[Span, str]]) -> list[tuple[int, int
         else:
             merged.append((first, last, why))
     return merged
+
+
+def masked(email: str) -> str:
+    """An address that can be told apart but not written to: `r…@example.org`."""
+    local, at, domain = email.rpartition("@")
+    return f"{local[:1]}…@{domain}" if at else ""

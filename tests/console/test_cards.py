@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.console.cards import actor, masked, word
+from service.console.cards import actor, word
 from service.html.times import ago
-from service.pipeline.shown import Segment, segments, shown
+from service.pipeline.shown import Segment, masked, segments, shown
 
 
 @pytest.mark.parametrize(
