@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: serve test check bench train lock clean
+.PHONY: serve test check bench train semantic lock clean
 
 serve: $(VENV)/run.stamp  ## set up and start everything
 	@exec $(BIN)/winnow serve
@@ -25,9 +25,12 @@ bench: $(VENV)/dev.stamp  ## the repeatable measurements of benchmarks/
 train: $(VENV)/run.stamp  ## train the classifier on DATA (a folder of NAME.jsonl.gz)
 	$(BIN)/winnow train --data $(DATA)
 
+semantic: $(VENV)/semantic.stamp  ## add what the classifier's optional second stage needs
+
 lock: $(VENV)/dev.stamp  ## renew the hash-pinned requirements from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-deps requirements/semantic.in -o requirements/semantic.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Winnow needs Python 3.11 or newer")'
@@ -40,6 +43,10 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/semantic.stamp: requirements/semantic.txt $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements/semantic.txt
 	@touch $@
 
 clean:  ## remove what was built, keep the data directory

@@ -11,7 +11,7 @@ from typing import Any
 
 from classifier.errors import ArtifactError
 from classifier.explain import Explanation
-from classifier.fingerprint import fingerprint
+from classifier.fingerprint import NEAR, apart, fingerprint, simhash
 from classifier.labels import LABELS
 from classifier.links import link_count
 from classifier.model import Classifier, load
@@ -19,18 +19,21 @@ from classifier.signals import SIGNALS, Signal, SignalInput, run_signals
 
 __all__ = [
     "LABELS",
+    "NEAR",
     "SIGNALS",
     "ArtifactError",
     "Classifier",
     "Explanation",
     "Signal",
     "SignalInput",
+    "apart",
     "default_artifact",
     "evaluate",
     "fingerprint",
     "link_count",
     "load",
     "run_signals",
+    "simhash",
     "train",
 ]
 

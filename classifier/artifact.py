@@ -1,9 +1,10 @@
 """A model as a folder: arrays, manifest, card. Nothing in it is ever executed.
 
-``weights.npy`` int16 (rows, 8): quantised weights, memory-mapped and shared by processes.
-``manifest.json``: labels, features version, scales, bias, calibration, data fingerprints,
-SHA-256 of the array, metrics and self-test vectors. ``CARD.md``: the same for people.
-``SHA256SUMS``: seals the other three, in the format of ``sha256sum -c``.
+``weights.npy`` int16 (rows, 8) and ``weights-LANGUAGE.npy`` (rows, labels): quantised weights
+of each head, memory-mapped and shared by processes. ``lexicon.tsv``: the words the model has
+met. ``manifest.json``: heads with scales, bias and calibration, features version, data
+fingerprints, SHA-256 of arrays and lexicon, metrics and self-test vectors. ``CARD.md``: the
+same for people. ``SHA256SUMS``: seals all others, in the format of ``sha256sum -c``.
 
 An array is trusted only after its header agrees with the manifest, its size with its header
 and its bytes with their SHA-256; NumPy's own reader, and so pickle, never sees a bad file.
@@ -13,8 +14,10 @@ import hashlib
 import io
 import mmap
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,18 +25,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier import lexicon
 from classifier.errors import ArtifactError
 from classifier.features import FEATURES_VERSION
+from classifier.heads import HeadRecord
 from classifier.labels import LABELS
+from classifier.lexicon import Lexicon
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
-WEIGHTS: Final = "weights.npy"
+LEXICON: Final = "lexicon.tsv"
 CARD: Final = "CARD.md"
 SUMS: Final = "SHA256SUMS"
-_SEALED: Final = (CARD, MANIFEST, WEIGHTS)
+MOST_HEADS: Final = 32
 LARGEST_MANIFEST: Final = 1 << 20  # bytes
 LARGEST_TABLE_BITS: Final = 20  # rows of one table: 2 ** 20
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?|general")
 
 
 class SelfTest(msgspec.Struct, frozen=True):
@@ -44,26 +51,17 @@ class SelfTest(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything about a model but its weights.
+    """Everything about a model but its weights and words.
 
-    Margin of a label = ``bias`` + sum of ``weights * scale`` over the text's distinct rows /
-    sqrt(number of rows); score = 1 / (1 + exp(-(``slope`` * margin + ``offset``))).
+    The first of ``heads`` is the general one, with all eight labels; ``marked`` are the
+    languages that words of the lexicon may mark besides English.
     """
 
     format: int
     version: str
     features_version: int
-    labels: list[str]
-    char_bits: int
-    word_bits: int
-    scale: list[float]
-    bias: list[float]
-    slope: list[float]
-    offset: list[float]
-    window: int
-    window_penalty: list[float]
-    shape: list[int]
-    dtype: str
+    heads: list[HeadRecord]
+    marked: list[str]
     sha256: dict[str, str]
     self_test: list[SelfTest]
     seed: int = 0
@@ -71,13 +69,27 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics: dict[str, Any] = {}
 
 
-def save(folder: Path, manifest: Manifest, weights: NDArray[np.int16], card: str) -> None:
+Weights = NDArray[np.int16]
+
+
+def weights_name(place: int, record: HeadRecord) -> str:
+    """The name of a head's file."""
+    return f"weights-{record.language}.npy" if place else "weights.npy"
+
+
+def save(
+    folder: Path, manifest: Manifest, tables: Sequence[Weights], words: Lexicon, card: str
+) -> None:
     """Write a model folder beside its place and move it in, replacing any older one."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     fresh.chmod(0o755)
-    np.save(fresh / WEIGHTS, np.ascontiguousarray(weights), allow_pickle=False)
-    sealed = msgspec.structs.replace(manifest, sha256={WEIGHTS: _sha256(fresh / WEIGHTS)})
+    names = _names(manifest)
+    for name, weights in zip(names, tables, strict=True):
+        np.save(fresh / name, np.ascontiguousarray(weights), allow_pickle=False)
+    (fresh / LEXICON).write_bytes(lexicon.encode(words))
+    digests = {name: _sha256(fresh / name) for name in (*names, LEXICON)}
+    sealed = msgspec.structs.replace(manifest, sha256=digests)
     encoded = msgspec.json.format(msgspec.json.encode(sealed), indent=1)
     (fresh / MANIFEST).write_bytes(encoded + b"\n")
     (fresh / CARD).write_text(card, encoding="utf-8")
@@ -89,15 +101,31 @@ def save(folder: Path, manifest: Manifest, weights: NDArray[np.int16], card: str
 
 def seal(folder: Path) -> None:
     """Write the checksums of a model folder's files."""
-    (folder / SUMS).write_text(_sums(folder), encoding="ascii")
+    names = sorted(path.name for path in folder.iterdir() if path.name != SUMS)
+    (folder / SUMS).write_text(_sums(folder, names), encoding="ascii")
 
 
-def read(folder: Path) -> tuple[Manifest, NDArray[np.int16]]:
-    """The manifest and the memory-mapped weights, checked; ``ArtifactError`` otherwise."""
+def read(folder: Path) -> tuple[Manifest, list[Weights], Lexicon]:
+    """Manifest, memory-mapped weights of each head and words; ``ArtifactError`` otherwise."""
     manifest = read_manifest(folder)
-    weights = _read_array(folder / WEIGHTS, tuple(manifest.shape), manifest.sha256.get(WEIGHTS, ""))
-    _check_seal(folder)
-    return manifest, weights
+    names = _names(manifest)
+    tables = [
+        _read_array(folder / name, _shape(record), manifest.sha256.get(name, ""))
+        for name, record in zip(names, manifest.heads, strict=True)
+    ]
+    raw = _read_bytes(folder / LEXICON, lexicon.LARGEST)
+    if hashlib.sha256(raw).hexdigest() != manifest.sha256.get(LEXICON, ""):
+        raise ArtifactError(f"{folder / LEXICON}: SHA-256 differs from the manifest")
+    _check_seal(folder, sorted((CARD, LEXICON, MANIFEST, *names)))
+    return manifest, tables, lexicon.decode(raw)
+
+
+def _names(manifest: Manifest) -> list[str]:
+    return [weights_name(place, record) for place, record in enumerate(manifest.heads)]
+
+
+def _shape(record: HeadRecord) -> tuple[int, int]:
+    return record.shape.rows, len(record.labels)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -120,42 +148,45 @@ def _manifest_problem(m: Manifest) -> str:
         return f"format {m.format}, this program reads {FORMAT}"
     if m.features_version != FEATURES_VERSION:
         return f"features version {m.features_version}, this program makes {FEATURES_VERSION}"
-    if tuple(m.labels) != LABELS:
+    if not m.heads or tuple(m.heads[0].labels) != LABELS:
         return "labels are not this program's labels"
-    if not all(8 <= bits <= LARGEST_TABLE_BITS for bits in (m.char_bits, m.word_bits)):
-        return "table sizes out of range"
-    if m.shape != [(1 << m.char_bits) + (1 << m.word_bits), len(LABELS)] or m.dtype != "<i2":
-        return "shape or dtype do not fit the table sizes"
-    if not 50 <= m.window <= 100_000:
-        return "window out of range"
-    return _number_problem(m)
-
-
-def _number_problem(m: Manifest) -> str:
-    for name in ("scale", "bias", "slope", "offset", "window_penalty"):
-        values = np.asarray(getattr(m, name), np.float64)
-        if values.shape != (len(LABELS),) or not np.isfinite(values).all():
-            return f"{name} is not {len(LABELS)} finite numbers"
+    if len(m.heads) > MOST_HEADS or not all(_LANGUAGE.fullmatch(h.language) for h in m.heads):
+        return "heads are not one a language"
+    if len({h.language for h in m.heads}) != len(m.heads):
+        return "two heads for one language"
     if not m.self_test:
         return "no self-test"
+    return next((problem for h in m.heads if (problem := _head_problem(h))), "")
+
+
+def _head_problem(record: HeadRecord) -> str:
+    if not record.labels or not set(record.labels) <= set(LABELS):
+        return f"labels of {record.language} are not this program's labels"
+    bits = (record.char_bits, record.word_bits)
+    if not all(8 <= size <= LARGEST_TABLE_BITS for size in bits):
+        return f"table sizes of {record.language} out of range"
+    for name in ("scale", "bias", "mix", "penalty", "slope", "offset"):
+        values = np.asarray(getattr(record, name), np.float64)
+        if values.shape != (len(record.labels),) or not np.isfinite(values).all():
+            return f"{name} of {record.language} is not {len(record.labels)} finite numbers"
     return ""
 
 
-def _check_seal(folder: Path) -> None:
+def _check_seal(folder: Path, names: list[str]) -> None:
     written = _read_bytes(folder / SUMS, LARGEST_MANIFEST).splitlines()
-    actual = _sums(folder).encode("ascii").splitlines()
-    for name, line in zip(_SEALED, actual, strict=True):
+    actual = _sums(folder, names).encode("ascii").splitlines()
+    for name, line in zip(names, actual, strict=True):
         if line not in written:
             raise ArtifactError(f"{folder / name}: SHA-256 differs from {SUMS}")
     if written != actual:
         raise ArtifactError(f"{folder / SUMS}: not the checksums of this model")
 
 
-def _sums(folder: Path) -> str:
-    return "".join(f"{_sha256(folder / name)}  {name}\n" for name in _SEALED)
+def _sums(folder: Path, names: list[str]) -> str:
+    return "".join(f"{_sha256(folder / name)}  {name}\n" for name in names)
 
 
-def _read_array(path: Path, shape: tuple[int, ...], digest: str) -> NDArray[np.int16]:
+def _read_array(path: Path, shape: tuple[int, ...], digest: str) -> Weights:
     expected_header = _header(shape)
     size = len(expected_header) + int(np.prod(shape)) * 2
     try:

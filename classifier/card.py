@@ -1,89 +1,86 @@
 """The model card: what the model is, what it learnt from, how well it does, where it fails."""
 
-from typing import Any
+from collections.abc import Iterator
+from textwrap import fill
+from typing import Any, Final
 
 import numpy as np
 
+from classifier import tables
 from classifier.artifact import Manifest
 from classifier.calibrate import PRIORS
 from classifier.dataset import Corpus
 from classifier.labels import LABELS
 from classifier.sources import SOURCES
 
+FEW: Final = 1000  # positive rows in training below which a label is said to have few examples
+
 _HEAD = """# Winnow model {version}
 
-A linear text classifier for comment moderation: hashed character 2- to 5-grams and word 1- to
-3-grams of the normal form, one logistic regression a label, Platt calibration. Trained by
-`winnow train` with seed {seed}; made to order comments for people to read, not to decide
-alone about people.
+A text classifier for comment moderation: eight labels, each with a calibrated probability.
+Trained by `winnow train` with seed {seed}; made to order comments for people to read, not to
+decide alone about people.
 
 ## What it does not do well
 
-- `sexually_explicit` was learnt from a list of phrases, not from people's judgements: it is
-  little more than that list with neighbouring words, and its figures only say so.
-- `threat` and `severe_toxicity` have few examples (table below). Read their scores as hints.
-- Words that are joined, starred out or misspelt are found less often than plain ones.
-- Hate without hateful words, irony and statements about groups are mostly missed.
-- Quality outside of English differs by language; see the sets named by language. Their
-  probabilities are far too low (they are calibrated on English): rank by them, or set
-  thresholds for the language.
-- English sources from Twitter carry a bias against African-American English; they weigh less,
-  but the bias is not gone.
-- Spam was learnt from rejected comments on technical blogs that mostly held a link or a
-  keyword name; spam without either is found less often.
-- Probabilities hold at the priors below. Where spam or abuse is rarer, scores are too high.
 """
+_ALWAYS: Final = (
+    "`sexually_explicit` was learnt mostly from a list of phrases, not from people's judgements:"
+    " it is little more than that list with neighbouring words, and its figures only say so.",
+    "Irony, hints and hate without hateful words are often missed.",
+    "Outside of English, quality differs by language (table below), and probabilities are"
+    " calibrated on English: rank by them, or set thresholds for the language.",
+    "English sources from Twitter carry a bias against African-American English; they weigh"
+    " less, but the bias is not gone.",
+    "Spam was learnt from comments that blogs rejected, which mostly held a link or a keyword"
+    " name; spam without either is found less often.",
+    "Probabilities hold at the priors below. Where spam or abuse is rarer, scores are too high.",
+)
 
 
 def card(manifest: Manifest, train: Corpus) -> str:
-    """The text of CARD.md for a model trained on ``train``."""
+    """The text of CARD.md for a model trained on ``train``.
+
+    Figures come from ``manifest.metrics``: ``dev`` is ``evaluation.measure``'s result, the
+    rest has the names of ``evaluation.report`` and may be missing.
+    """
+    found = {**manifest.metrics, "sets": manifest.metrics.get("dev", {})}
     parts = [
-        _HEAD.format(version=manifest.version, seed=manifest.seed),
+        _HEAD.format(version=manifest.version, seed=manifest.seed) + _weaknesses(found, train),
         _label_table(train),
-        _figure_table(manifest.metrics["dev"]),
+        *tables.figures(found, brief=True),
         _source_table(manifest, train),
     ]
     return "\n".join(parts)
 
 
-def _label_table(train: Corpus) -> str:
-    lines = [
-        "## Labels",
-        "",
-        "| label | positive rows | negative rows | prior used |",
-        "|---|---|---|---|",
-    ]
-    for place, label in enumerate(LABELS):
-        truth = train.targets[:, place]
-        prior = PRIORS[label]
-        base = f"{prior.by} at {prior.share:.1%}"
-        lines.append(
-            f"| {label} | {int((truth == 1).sum())} | {int((truth == 0).sum())} | {base} |"
+def _weaknesses(found: dict[str, Any], train: Corpus) -> str:
+    told = [*_few(train), *tables.weaknesses(found), *_ALWAYS]
+    return "".join(
+        fill(f"- {one}", 96, subsequent_indent="  ", break_on_hyphens=False) + "\n" for one in told
+    )
+
+
+def _few(train: Corpus) -> Iterator[str]:
+    counts = dict(zip(LABELS, (train.targets == 1).sum(0).tolist(), strict=True))
+    few = [f"`{label}` ({count:,})" for label, count in counts.items() if count < FEW]
+    if few:
+        yield (
+            f"Few examples to learn from (fewer than {FEW:,} positive rows): {', '.join(few)}."
+            " Read their scores as hints."
         )
-    return "\n".join([*lines, ""])
 
 
-def _figure_table(sets: dict[str, Any]) -> str:
-    lines = [
-        "## Figures on rows that training left out",
-        "",
-        "Value with its 95 % bootstrap interval; recall at 1 % false holds; ECE is the",
-        "calibration error on that set as sampled (not at the natural prior).",
-        "",
-        "| set | label | n | positive | ROC-AUC | average precision | recall at 1 % | ECE |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, figures in sets.items():
-        for label, f in figures.items():
-            cells = (_cell(f["auc"]), _cell(f["average_precision"]), _cell(f["recall_at_1%"]))
-            head = f"| {name} | {label} | {f['n']} | {f['positives']} "
-            lines.append(head + "| " + " | ".join(cells) + f" | {f['ece']:.3f} |")
-    return "\n".join([*lines, ""])
-
-
-def _cell(figure: list[float]) -> str:
-    value, low, high = figure
-    return f"{value:.3f} ({low:.3f}–{high:.3f})"
+def _label_table(train: Corpus) -> str:
+    rows = []
+    for place, label in enumerate(LABELS):
+        truth, prior = train.targets[:, place], PRIORS[label]
+        positive = int((truth == 1).sum())
+        base = f"{prior.by} at {prior.share:.1%}"
+        note = "few examples" if positive < FEW else ""
+        rows.append((label, positive, int((truth == 0).sum()), base, note))
+    heading = ("label", "positive rows", "negative rows", "prior used", "note")
+    return f"## Labels\n\n{tables.table(heading, rows)}\n"
 
 
 def _source_table(manifest: Manifest, train: Corpus) -> str:

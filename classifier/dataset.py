@@ -27,6 +27,7 @@ PARTS: tuple[Part, ...] = ("dev", "calibration", "train")
 KEY_WORDS = 25  # two texts with these words in common are one text
 GROUP_WORDS = 6  # texts that begin alike come from one template
 GROUP_CAP = 25  # rows of one template worth training on
+ABUSE_LIST = "surge_profanity"
 LONGEST = 1500  # code points of a text that training reads
 
 
@@ -85,6 +86,14 @@ def corpus(examples: Iterable[Example]) -> Corpus:
         weights=np.array([e.weight for e in rows], np.float32),
         targets=targets,
     )
+
+
+def known_abuse(rows: Corpus) -> list[str]:
+    """Single words that a list of bad words holds, in lower case."""
+    of_list = rows.sources == ABUSE_LIST
+    toxic = rows.targets[:, column("toxicity")] == 1
+    words = (rows.texts[k].lower() for k in np.flatnonzero(of_list & toxic).tolist())
+    return [word for word in words if word.isascii() and word.isalpha()]
 
 
 def source_path(folder: Path, source: Source) -> Path:

@@ -1,24 +1,26 @@
 """Why a text scored what it scored: exact shares of the margin, not samples.
 
-The model is linear, so the deciding passage's margin is the bias plus one share per distinct
-n-gram. A share goes in equal parts to the places where its n-gram stands, and from there to
-the word that holds most of them; what is left (n-grams of punctuation) is kept apart.
+The model is linear, so the margin is the bias plus what each token adds: its own n-grams and
+its pair with the token before, where they stand first, over the root of the number of
+n-grams. Where the strongest window has a say, its tokens' shares weigh in as it does.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.features import CHAR_ORDERS, Grams, grams
 from classifier.labels import LABELS
+from classifier.language import ENGLISH, UNKNOWN
 from classifier.links import without_links
-from classifier.passages import Passage
-from classifier.text import Folded, Span, fold_traced
+from classifier.passages import WINDOW, passage_margins, running, window_starts
+from classifier.text import Span, fold_traced
 
 if TYPE_CHECKING:
-    from classifier.model import Classifier
+    from classifier.heads import Head
+    from classifier.model import Classifier, Reading
+    from classifier.vocabulary import Vocabulary
 
 Shares = NDArray[np.float64]
 
@@ -27,7 +29,7 @@ _NOTICEABLE = 0.1  # share of the strongest word's weight below which a word is 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word of the original text, ``text[start:end]``, and its share of the margin."""
+    """One token of the original text, ``text[start:end]``, and its share of the margin."""
 
     start: int
     end: int
@@ -39,37 +41,44 @@ class Token:
 class Explanation:
     """Why a text has its score for one label.
 
-    ``margin`` = ``bias`` + the sum of ``tokens``' weights + ``rest`` (n-grams outside of any
-    word) - ``penalty`` (for being one window of many). ``passage`` is the stretch of the
-    original that decided. ``without_links`` is the score with the links taken out, None if
-    there are none.
+    ``margin`` = ``bias`` + the sum of ``tokens``' weights - ``penalty`` (for being one window
+    of many). ``passage`` is the stretch of the original that decided, the whole text or a
+    window. ``without_links`` is the score with the links taken out, None if there are none.
     """
 
     label: str
     score: float
     margin: float
     bias: float
-    rest: float
     penalty: float
     passage: Span
     tokens: tuple[Token, ...]
     without_links: float | None
 
 
+class Parts(NamedTuple):
+    """Shares of the tokens, what is taken off, and the tokens that decided."""
+
+    shares: Shares
+    penalty: float
+    passage: tuple[int, int]
+
+
 def explain(model: "Classifier", text: str, label: int) -> Explanation:
     """The explanation of ``text`` for the label with that column."""
-    traced, passage, tokens, rest = _attribute(model, text, label)
-    bias = float(model.bias[label])
-    penalty = model.penalty(passage, label)
-    margin = bias + sum(token.weight for token in tokens) + rest - penalty
+    head, tokens, parts = _attribute(model, text, label)
+    place = int(np.flatnonzero(head.columns == label)[0])
+    bias = float(head.bias[place])
+    margin = bias + float(parts.shares.sum()) - parts.penalty
+    odds = margin * float(head.slope[place]) + float(head.offset[place])
+    first, last = parts.passage
     return Explanation(
         label=LABELS[label],
-        score=_calibrated(model, margin, label),
+        score=0.5 + 0.5 * float(np.tanh(0.5 * odds)),
         margin=margin,
         bias=bias,
-        rest=rest,
-        penalty=penalty,
-        passage=traced.origin(passage.start, passage.end),
+        penalty=parts.penalty,
+        passage=(tokens[first].start, tokens[last - 1].end) if tokens else (0, 0),
         tokens=tuple(tokens),
         without_links=_without_links(model, text, label),
     )
@@ -77,72 +86,60 @@ def explain(model: "Classifier", text: str, label: int) -> Explanation:
 
 def spans(model: "Classifier", text: str, label: int, limit: int) -> list[Span]:
     """Up to ``limit`` spans of the words that raise the margin most, strongest first."""
-    tokens = _attribute(model, text, label)[2]
+    tokens = _attribute(model, text, label)[1]
     ranked = sorted((t for t in tokens if t.weight > 0), key=lambda t: -t.weight)
     floor = ranked[0].weight * _NOTICEABLE if ranked else 0.0
-    return [(t.start, t.end) for t in ranked[:limit] if t.weight >= floor]
+    kept = dict.fromkeys((t.start, t.end) for t in ranked if t.weight >= floor)
+    return list(kept)[:limit]
 
 
-def _attribute(
-    model: "Classifier", text: str, label: int
-) -> tuple[Folded, Passage, list[Token], float]:
+def _attribute(model: "Classifier", text: str, label: int) -> tuple["Head", list[Token], Parts]:
     from classifier.model import LONGEST
 
-    traced = fold_traced(text[:LONGEST])
-    passage = model.deciding(traced.text, label)
-    batch = grams([traced.text[passage.start : passage.end]], model.shape)
-    shares, rest = _word_shares(model, batch, label)
-    starts = (batch.starts - 1 + passage.start).tolist()
-    ends = (batch.ends - 1 + passage.start).tolist()
-    tokens = []
-    for start, end, weight in zip(starts, ends, shares.tolist(), strict=True):
-        low, high = traced.origin(start, end)
-        tokens.append(Token(low, high, text[low:high], weight))
-    return traced, passage, tokens, rest
+    text = text[:LONGEST]
+    vocabulary, (reading,) = model.read([text])
+    which = model.head_for(reading, label)
+    head = model.heads[which]
+    place = int(np.flatnonzero(head.columns == label)[0])
+    count = len(reading.ids)
+    if not count:
+        return head, [], Parts(np.zeros(0), 0.0, (0, 0))
+    added = model.additions(vocabulary, which, reading.ids, [0, count])
+    parts = _shares(head, place, running(added[:, [place, -1]]))
+    found = zip(_places(vocabulary, text, reading), parts.shares.tolist(), strict=True)
+    tokens = [Token(low, high, text[low:high], weight) for (low, high), weight in found]
+    return head, tokens, parts
 
 
-def _word_shares(model: "Classifier", batch: Grams, label: int) -> tuple[Shares, float]:
-    """Share of the margin of each word, and of what belongs to no word."""
-    words = batch.words.astype(np.int64)
-    words[words > 0] += 1 << model.shape.char_bits
-    chars = batch.chars.astype(np.int64)
-    rows = np.concatenate((chars.ravel(), words.ravel()))
-    owners = np.concatenate((_char_owners(batch).ravel(), _word_owners(batch).ravel()))
-    shares = _place_shares(model, rows, label)
-    totals = np.asarray(np.bincount(owners + 1, shares, len(batch.starts) + 1), np.float64)
-    return totals[1:], float(totals[0])
+def _shares(head: "Head", place: int, sums: NDArray[np.float64]) -> Parts:
+    """Each token's share of the margin: of the whole text, and of its strongest window.
+
+    ``sums`` are running sums (T + 1, 2) of what the tokens add to the label, and of n-grams.
+    """
+    added, count = np.diff(sums[:, 0]), len(sums) - 1
+    whole = added / np.sqrt(max(sums[-1, 1], 1.0))
+    starts = window_starts(count)
+    if not len(starts):
+        return Parts(whole, 0.0, (0, count))
+    totals = sums[starts + WINDOW] - sums[starts]
+    best = int(passage_margins(totals)[:, 0].argmax())
+    first, last = int(starts[best]), int(starts[best]) + WINDOW
+    window = np.zeros(count)
+    window[first:last] = added[first:last] / np.sqrt(max(totals[best, 1], 1.0))
+    mix, penalty = float(head.mix[place]), float(head.penalty[place])
+    mixed = (1 - mix) * whole + mix * window
+    if window.sum() - penalty > mixed.sum():
+        return Parts(window, penalty, (first, last))
+    return Parts(mixed, 0.0, (0, count))
 
 
-def _place_shares(model: "Classifier", rows: NDArray[np.int64], label: int) -> Shares:
-    """Share of the margin of each occurrence: its row's share over the row's occurrences."""
-    distinct, where, counts = np.unique(rows, return_inverse=True, return_counts=True)
-    weights = model.weights[distinct, label] * float(model.scale[label])
-    weights[distinct == 0] = 0.0
-    count = int((distinct != 0).sum())
-    shares: Shares = (weights / np.sqrt(max(count, 1)) / counts)[where]
-    return shares
-
-
-def _char_owners(batch: Grams) -> NDArray[np.int64]:
-    """The word that the middle of each character n-gram falls into, -1 for none."""
-    positions = np.arange(batch.chars.shape[1]) + np.array(CHAR_ORDERS)[:, None] // 2
-    owners = np.searchsorted(batch.starts, positions, side="right") - 1
-    if not len(batch.ends):
-        return np.full(positions.shape, -1)
-    outside = (owners < 0) | (positions > batch.ends[owners])
-    return np.where(outside, -1, owners)
-
-
-def _word_owners(batch: Grams) -> NDArray[np.int64]:
-    """The word that each word n-gram starts at."""
-    count = len(batch.starts)
-    return np.tile(np.arange(count), (len(batch.words), 1))
-
-
-def _calibrated(model: "Classifier", margin: float, label: int) -> float:
-    margins = np.zeros((1, len(LABELS)), np.float32)
-    margins[0, label] = margin
-    return float(model.calibrated(margins)[0, label])
+def _places(vocabulary: "Vocabulary", text: str, reading: "Reading") -> list[Span]:
+    repaired = reading.language in (ENGLISH, UNKNOWN)
+    if not reading.joined:
+        return vocabulary.places(text, repaired=repaired)
+    traced = fold_traced(text)
+    found = vocabulary.places(traced.text, repaired=repaired)
+    return [traced.origin(low, high) for low, high in found]
 
 
 def _without_links(model: "Classifier", text: str, label: int) -> float | None:

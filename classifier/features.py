@@ -1,17 +1,17 @@
-"""From normal-form text to rows of the weight tables: hashed n-grams without a Python loop.
+"""From tokens to rows of the weight tables: hashed n-grams without a Python loop.
 
-Two tables. *Characters*: n-grams of 2 to 5 characters that stay inside one word with the
-space before and after it. *Words*: runs of 1 to 3 words; an ideogram or a symbol such as an
-emoji counts as a word of its own. Each n-gram is hashed to a row; row 0 means "no n-gram
-here" and weighs nothing, so every array stays rectangular and position by position.
+A token is a word, a run of marks or one symbol of the normal form. Each run of 3 to 6
+characters in " token " has a row in the *character* table; the token itself and each two
+neighbours have one in the *word* table, whose rows follow. Because a character n-gram never
+leaves its token, what a token adds to a score is the same wherever it stands, so it can be
+kept and reused (``vocabulary``). Row 0 means "no n-gram here" and weighs nothing.
 
 Hashes are polynomial, modulo 2**32: a character n-gram's by Horner's rule over shifted
-arrays, a word's from one cumulative sum, the prefix hash, times the inverse power of its
+arrays, a token's from one cumulative sum, the prefix hash, times the inverse power of its
 place (P**i and P**-i exist for every odd P). ``FEATURES_VERSION`` changes with any of this.
 """
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -19,15 +19,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FEATURES_VERSION = 1
-CHAR_ORDERS = (2, 3, 4, 5)
-WORD_ORDERS = (1, 2, 3)
+FEATURES_VERSION = 2
+CHAR_ORDERS = (3, 4, 5, 6)
 
-_SPACE = 32
-_WORD, _SINGLE = 1, 2  # classes of characters; 0 is everything else
 _POWER = np.uint32(0x01000193)  # the FNV prime: odd, few bits set
 _SCATTER = np.uint32(0x9E3779B1)  # 2**32 / golden ratio, made odd (Knuth, TAOCP 6.4)
-_SECOND, _THIRD = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)  # MurmurHash3 finaliser constants
+_SECOND = np.uint32(0x85EBCA6B)  # from MurmurHash3's finaliser
+_LONGEST = CHAR_ORDERS[-1]
 
 Codes = NDArray[np.uint32]
 Rows = NDArray[np.uint32]
@@ -40,183 +38,93 @@ class Shape(NamedTuple):
     char_bits: int
     word_bits: int
 
+    @property
+    def rows(self) -> int:
+        """Rows of both tables together."""
+        return (1 << self.char_bits) + (1 << self.word_bits)
+
 
 @dataclass(frozen=True, slots=True)
-class Grams:
-    """The n-grams of a batch of texts.
+class TokenGrams:
+    """The n-grams of some tokens.
 
-    ``chars`` is (4, L): the table row of the 2- to 5-gram that starts at each position of the
-    joined text. ``words`` is (3, T): rows of the 1- to 3-gram that starts at each word.
-    ``char_bounds`` and ``word_bounds`` (n + 1 each) say which positions and words belong to
-    which text; ``starts`` and ``ends`` (T) bound each word in the joined text.
-    Position p of text k is character ``p - char_bounds[k] - 1`` of it (-1: the space before).
+    ``rows`` is (5, L): the row of the token that begins after a position of the joined tokens
+    (0 elsewhere), then of the 3- to 6-gram that begins at it. ``firsts`` (n) is the position
+    of the space before each token, ``hashes`` (n) the tokens' own hashes.
     """
 
-    chars: Rows
-    words: Rows
-    char_bounds: Places
-    word_bounds: Places
-    starts: Places
-    ends: Places
+    rows: Rows
+    firsts: Places
+    hashes: Codes
 
 
-def grams(texts: Sequence[str], shape: Shape) -> Grams:
-    """Hash the n-grams of ``texts``, which are in normal form."""
-    joined = " " + " ".join(texts) + " " * max(CHAR_ORDERS)
-    char_bounds = np.zeros(len(texts) + 1, np.intp)
-    np.cumsum([len(text) + 1 for text in texts], out=char_bounds[1:])
-    codes, classes = _classify(joined)
-    starts, ends = _word_places(classes)
-    used = int(char_bounds[-1])
+def token_grams(tokens: Sequence[str], shape: Shape) -> TokenGrams:
+    """Hash ``tokens`` (no empty ones) and the n-grams inside each."""
+    joined = " " + " ".join(tokens) + " " * _LONGEST
+    firsts = np.zeros(len(tokens), np.intp)
+    sizes = np.fromiter(map(len, tokens), np.intp, len(tokens))
+    np.cumsum(sizes[:-1] + 1, out=firsts[1:])
+    codes = _codes(joined)
     spread = (codes + np.uint32(1)) * _SCATTER
-    word_bounds = np.searchsorted(starts, char_bounds)
-    return Grams(
-        chars=_char_rows(spread, codes == _SPACE, used, shape.char_bits),
-        words=_word_rows(spread, starts, ends, word_bounds, shape.word_bits),
-        char_bounds=char_bounds,
-        word_bounds=word_bounds,
-        starts=starts,
-        ends=ends,
-    )
+    used = len(joined) - _LONGEST
+    rows = np.zeros((1 + len(CHAR_ORDERS), used), np.uint32)
+    _char_rows(spread, codes == 32, rows[1:])
+    hashes = _token_hashes(spread, firsts + 1, firsts + 1 + sizes)
+    rows >>= np.uint32(32 - shape.char_bits)
+    rows[0, firsts] = word_rows(hashes, shape)
+    return TokenGrams(rows, firsts, hashes)
 
 
-def distinct_rows(folded: Sequence[str], shape: Shape) -> Iterator[Places]:
-    """For each text in normal form, the distinct rows of the joint weight table, unordered.
+def pair_rows(hashes: Codes, shape: Shape) -> Rows:
+    """Row of each token with the one before it; the first has none (0).
 
-    In the joint table the word rows follow the character rows.
+    ``hashes`` are those of the tokens in order, of one text or of several in a row: the
+    caller clears the rows at which a text begins.
     """
-    batch = grams(folded, shape)
-    words = batch.words
-    words[words > 0] += np.uint32(1 << shape.char_bits)
-    char_bounds, word_bounds = batch.char_bounds.tolist(), batch.word_bounds.tolist()
-    scratch = _scratch((1 << shape.char_bits) + (1 << shape.word_bits))
-    for k in range(len(folded)):
-        chars = batch.chars[:, char_bounds[k] : char_bounds[k + 1]].ravel()
-        held = words[:, word_bounds[k] : word_bounds[k + 1]].ravel()
-        yield _distinct(np.concatenate((chars, held)), scratch)
+    rows = np.zeros(len(hashes), np.uint32)
+    mixed = hashes[:-1] * _SECOND
+    mixed += hashes[1:]
+    rows[1:] = word_rows(mixed, shape)
+    return rows
 
 
-def _distinct(rows: Rows, scratch: NDArray[np.int32]) -> Places:
-    """The rows once each, without row 0.
-
-    Every row writes its place into the scratch table; those that still find it there are the
-    last of their kind. Far cheaper than sorting, and the table needs no clearing.
-    """
-    present = rows[rows != 0].astype(np.intp)  # NumPy indexes twice as fast with its own type
-    order = np.arange(len(present), dtype=np.int32)
-    scratch[present] = order
-    kept: Places = present[scratch.take(present) == order]
-    return kept
+def word_rows(hashes: Codes, shape: Shape) -> Rows:
+    """Rows of these hashes in the word table."""
+    rows = hashes * _SCATTER
+    rows >>= np.uint32(32 - shape.word_bits)
+    rows += np.uint32(1 << shape.char_bits)
+    return rows
 
 
-class _Scratch(threading.local):
-    """One table of places a thread, as wide as the widest weight table met."""
-
-    table = np.zeros(0, np.int32)
-
-
-@cache
-def _scratches() -> _Scratch:
-    return _Scratch()
-
-
-def _scratch(size: int) -> NDArray[np.int32]:
-    mine = _scratches()
-    if len(mine.table) < size:
-        mine.table = np.zeros(size, np.int32)
-    return mine.table
-
-
-def _classify(joined: str) -> tuple[Codes, NDArray[np.uint8]]:
-    """Code points of the text, every kind of white space as 32, and their classes."""
+def _codes(joined: str) -> Codes:
     if joined.isascii():
-        raw = np.frombuffer(joined.encode("ascii"), np.uint8)
-        table = _ascii_table()
-        return table[0][raw], table[1][raw]
-    wide = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
-    spaces, classes = _wide_table()
-    low = np.minimum(wide, np.uint32(len(classes) - 1))
-    return np.where(spaces[low], np.uint32(_SPACE), wide), classes[low]
+        return np.frombuffer(joined.encode("ascii"), np.uint8).astype(np.uint32)
+    return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
-@cache
-def _ascii_table() -> tuple[Codes, NDArray[np.uint8]]:
-    chars = [chr(code) for code in range(128)]
-    codes = [ord(c) if c.isprintable() else _SPACE for c in chars]
-    return np.array(codes, np.uint32), np.array([c.isalnum() for c in chars], np.uint8)
+def _char_rows(spread: Codes, space: NDArray[np.bool_], rows: Rows) -> None:
+    """Fill in the hashes of the n-grams at each position; 0 where one would cross a space."""
+    used = rows.shape[1]
+    hashed, crosses = spread[:used], np.zeros(used, np.bool_)
+    for order in range(2, _LONGEST + 1):
+        hashed = hashed * _POWER + spread[order - 1 : order - 1 + used]
+        if order > 2:
+            crosses |= space[order - 2 : order - 2 + used]
+        if order in CHAR_ORDERS:
+            place = CHAR_ORDERS.index(order)
+            np.multiply(hashed, _SCATTER, out=rows[place])
+            rows[place][crosses] = 0
 
 
-@cache
-def _wide_table() -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
-    """White space and class of each character of the basic plane; last row: all beyond it."""
-    chars = [chr(code) for code in range(0x10000)]
-    spaces = np.array([c.isspace() or code < 32 or code == 127 for code, c in enumerate(chars)])
-    classes = np.array([c.isalnum() for c in chars], np.uint8)
-    for first, last in ((0x2190, 0x2BFF), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF)):
-        classes[first : last + 1] = _SINGLE  # symbols, kana, ideograms
-    marks = [code for code, c in enumerate(chars) if "\u0900" <= c <= "\u0dff" and not c.isalnum()]
-    classes[marks] = _WORD  # Indic vowel signs belong to the word
-    classes[0xFFFF] = _SINGLE
-    return spaces, classes
-
-
-def _word_places(classes: NDArray[np.uint8]) -> tuple[Places, Places]:
-    """Where words start and end (exclusive); the text begins and ends with spaces."""
-    inside = classes != 0
-    edge = inside[1:] != inside[:-1]
-    if classes.max() < _SINGLE:
-        edges = np.flatnonzero(edge) + 1
-        return edges[0::2], edges[1::2]
-    single = classes == _SINGLE
-    apart = single[1:] | single[:-1]
-    starts = inside[1:] & (edge | apart)
-    ends = inside[:-1] & (edge | apart)
-    return np.flatnonzero(starts) + 1, np.flatnonzero(ends) + 1
-
-
-def _char_rows(spread: Codes, space: NDArray[np.bool_], used: int, bits: int) -> Rows:
-    """Rows of the n-grams at the first ``used`` positions; 0 where one would cross a space."""
-    rows = np.empty((len(CHAR_ORDERS), used), np.uint32)
-    crosses = np.empty(rows.shape, np.bool_)
-    np.logical_and(space[:used], space[1 : used + 1], out=crosses[0])
-    hashed = spread[:used]
-    for place, order in enumerate(CHAR_ORDERS):
-        np.multiply(hashed, _POWER, out=rows[place])
-        hashed = rows[place]
-        hashed += spread[order - 1 : order - 1 + used]
-        if place:
-            inner = space[order - 2 : order - 2 + used]
-            np.logical_or(crosses[place - 1], inner, out=crosses[place])
-    rows *= _SCATTER
-    rows >>= np.uint32(32 - bits)
-    rows[crosses] = 0
-    return rows
-
-
-def _word_rows(spread: Codes, starts: Places, ends: Places, bounds: Places, bits: int) -> Rows:
-    """Rows of the word n-grams starting at each word; 0 where one would leave its text."""
-    word = word_hashes(spread, starts, ends)
-    rows = np.zeros((len(WORD_ORDERS), len(word)), np.uint32)
-    rows[0] = word
-    np.add(word[:-1], word[1:] * _SECOND, out=rows[1, :-1])
-    np.add(rows[1, :-2], word[2:] * _THIRD, out=rows[2, :-2])
-    rows *= _SCATTER
-    rows >>= np.uint32(32 - bits)
-    last = bounds[1:] - 1
-    last = last[last >= 0]
-    rows[1:, last] = 0
-    rows[2, last[last > 0] - 1] = 0
-    return rows
-
-
-def word_hashes(spread: Codes, starts: Places, ends: Places) -> Codes:
-    """Position-free hash of each word: sum of spread[i] * P**(i - start), scrambled."""
+def _token_hashes(spread: Codes, starts: Places, ends: Places) -> Codes:
+    """Place-free hash of each token: sum of spread[i] * P**(i - start), scrambled."""
     powers, inverses = _powers(1 << len(spread).bit_length())
     prefix = np.zeros(len(spread) + 1, np.uint32)
     np.cumsum(spread * powers[: len(spread)], dtype=np.uint32, out=prefix[1:])
-    word = (prefix[ends] - prefix[starts]) * inverses[starts]
-    word ^= word >> np.uint32(15)
-    return word * _SECOND + np.uint32(1)
+    hashes = (prefix[ends] - prefix[starts]) * inverses[starts]
+    hashes ^= hashes >> np.uint32(15)
+    scrambled: Codes = hashes * _SECOND + np.uint32(1)
+    return scrambled
 
 
 @cache

@@ -1,46 +1,71 @@
-"""Scoring: rows of the weight table summed, scaled to probabilities.
+"""Scoring: what the tokens of a text add up to, turned into probabilities.
 
-A text's margin for a label is the bias plus the sum of the weights of its distinct n-grams
-over the root of their number. A long text is also read through overlapping windows, and the
-passage with the highest margin decides, less a small penalty learnt for having looked more
-often. The score is the calibrated margin.
+A text is read into numbered tokens (``vocabulary``), its language told, and the head of that
+language asked: the general head knows all eight labels, a language's own head those that its
+sources judge. Each distinct token and pair of a text counts once. How a margin comes about
+is told in ``heads`` and ``passages``.
 """
 
-import math
+import threading
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier import artifact, explain
+from classifier import artifact, explain, language
 from classifier.artifact import Manifest
 from classifier.errors import ArtifactError
 from classifier.explain import Explanation
-from classifier.features import Shape, distinct_rows
+from classifier.features import Places, pair_rows
+from classifier.heads import Head, head, log_odds
 from classifier.labels import LABELS, column
-from classifier.passages import Passage, passages
+from classifier.lexicon import Lexicon
+from classifier.passages import Margins, passage_margins, running, strongest
 from classifier.text import Span, fold
+from classifier.vocabulary import CAPACITY, Table, Vocabulary
 
 Scores = NDArray[np.float32]
 
 LONGEST: Final = 20_000  # code points read of one text; the rest is ignored
+_BATCH: Final = 64  # texts scored in one go
+_PRELOADED: Final = 20_000  # words whose sums are worked out at the start
+_SPELT: Final = 3  # letters standing alone in a row from which they may be one word
 _SELF_TEST_TOLERANCE: Final = 1e-3
+_GENERAL: Final = 0  # place of the general head
+
+
+class Reading(NamedTuple):
+    """A text as the model reads it: its tokens, its language, and whether it was joined."""
+
+    ids: Places
+    language: str
+    joined: bool
+
+
+class _Seen(threading.local):
+    """Tables of places, by size, of one thread."""
+
+    def __init__(self) -> None:
+        self.tables: dict[int, NDArray[np.int32]] = {}
 
 
 class Classifier:
-    """A loaded model. Immutable and safe to share between threads and forked processes."""
+    """A loaded model. Safe to share between threads and forked processes."""
 
-    def __init__(self, manifest: Manifest, weights: NDArray[np.int16]) -> None:
+    def __init__(
+        self, manifest: Manifest, tables: Sequence[NDArray[np.int16]], lexicon: Lexicon
+    ) -> None:
         self.manifest = manifest
-        self.weights = weights
-        self.shape = Shape(manifest.char_bits, manifest.word_bits)
-        self.bias = np.array(manifest.bias, np.float32)
-        self.scale = np.array(manifest.scale, np.float32)
-        self._slope = np.array(manifest.slope, np.float32)
-        self._offset = np.array(manifest.offset, np.float32)
-        self._penalty = np.array(manifest.window_penalty, np.float32)
+        self.lexicon = lexicon
+        self.repairs = lexicon.repairs()
+        self.heads = [head(*pair) for pair in zip(manifest.heads, tables, strict=True)]
+        self._by_language = {h.language: place for place, h in enumerate(self.heads) if place}
+        self._languages = [language.ENGLISH, *manifest.marked]
+        self._vocabulary = self._fresh()
+        self._seen = _Seen()
 
     @property
     def version(self) -> str:
@@ -52,45 +77,27 @@ class Classifier:
         """The labels, in the order of the score columns."""
         return LABELS
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that the model was trained for, English first (ISO 639-1, ur-Latn)."""
+        return (language.ENGLISH, *self._by_language)
+
     def score(self, texts: Sequence[str]) -> Scores:
         """Calibrated probabilities, float32 (n, 8) in 0..1, one row a text."""
-        return self.calibrated(self.margins(texts))
+        scores: Scores = 0.5 + 0.5 * np.tanh(0.5 * self.log_odds(texts))  # without overflow
+        return scores
+
+    def log_odds(self, texts: Sequence[str]) -> Scores:
+        """Calibrated scores as log-odds, float32 (n, 8)."""
+        return self._score(texts, calibrated=True)
 
     def margins(self, texts: Sequence[str]) -> Scores:
-        """Uncalibrated scores, float32 (n, 8): of each label's strongest passage."""
-        whole, windows = self.read_margins(texts)
-        return whole if windows is None else np.maximum(whole, windows - self._penalty)
+        """Uncalibrated scores, float32 (n, 8)."""
+        return self._score(texts, calibrated=False)
 
-    def read_margins(self, texts: Sequence[str]) -> tuple[Scores, Scores | None]:
-        """Margins of each whole text, and of its strongest window (-inf where it has none).
-
-        No windows at all are given as None: most batches hold short texts only.
-        """
-        folded = [fold(text[:LONGEST]) for text in texts]
-        whole = self.passage_margins(folded)
-        found = [passages(text, self.manifest.window)[1:] for text in folded]
-        long = [row for row, windows in enumerate(found) if windows]
-        if not long:
-            return whole, None
-        parts = [folded[row][p.start : p.end] for row in long for p in found[row]]
-        firsts = np.cumsum([0] + [len(found[row]) for row in long[:-1]])
-        strongest = np.full_like(whole, -np.inf)
-        strongest[long] = np.maximum.reduceat(self.passage_margins(parts), firsts, axis=0)
-        return whole, strongest
-
-    def passage_margins(self, folded: Sequence[str]) -> Scores:
-        """Margins of texts in normal form, each as one passage, without windows."""
-        totals = np.empty((len(folded), len(LABELS)), np.float32)
-        for row, rows in enumerate(distinct_rows(folded, self.shape)):
-            picked = self.weights.take(rows, 0).astype(np.float32)
-            totals[row] = _sum(picked) / root(len(rows))
-        return totals * self.scale + self.bias
-
-    def calibrated(self, margins: Scores) -> Scores:
-        """Probabilities of margins: a logistic curve a label (Platt)."""
-        half = 0.5 * (margins * self._slope + self._offset)
-        scores: Scores = 0.5 + 0.5 * np.tanh(half)  # the logistic function, without overflow
-        return scores.astype(np.float32, copy=False)
+    def language(self, text: str) -> str:
+        """The language of a text: ISO 639-1, ``ur-Latn`` for Roman Urdu, or ``und``."""
+        return self.read([text])[1][0].language
 
     def explain(self, text: str, label: str) -> Explanation:
         """Why ``text`` scores what it scores for ``label``; ``ValueError`` for another label."""
@@ -100,26 +107,146 @@ class Classifier:
         """Places in ``text`` of the words that speak most for ``label``, strongest first."""
         return explain.spans(self, text, column(label), limit)
 
-    def deciding(self, folded: str, label: int) -> Passage:
-        """The passage of a text in normal form whose margin is the text's for the label."""
-        found = passages(folded, self.manifest.window)
-        margins = self.passage_margins([folded[p.start : p.end] for p in found])[:, label]
-        margins[1:] -= self._penalty[label]
-        return found[int(margins.argmax())]
+    def read(self, texts: Sequence[str]) -> tuple[Vocabulary, list[Reading]]:
+        """Texts as the model reads them, and the vocabulary that numbers their tokens.
 
-    def penalty(self, passage: Passage, label: int) -> float:
-        """What the passage's margin loses for being one window of many."""
-        return 0.0 if passage.whole else float(self._penalty[label])
+        At least one text is read; the rest may be left for the next call where the
+        vocabulary is full.
+        """
+        if self._vocabulary.full:
+            self._vocabulary = self._fresh()
+        vocabulary, readings = self._vocabulary, []
+        for text in texts:
+            readings.append(self._read(vocabulary, text[:LONGEST]))
+            if vocabulary.full:
+                break
+        return vocabulary, readings
+
+    def head_for(self, reading: Reading, label: int) -> int:
+        """Place of the head that scores the label (its column) of a text."""
+        own = self._by_language.get(reading.language, _GENERAL)
+        return own if label in self.heads[own].columns else _GENERAL
+
+    def additions(
+        self, vocabulary: Vocabulary, place: int, ids: Places, bounds: list[int]
+    ) -> NDArray[np.float32]:
+        """What each token adds to a head's margins, itself and its pair, where met first.
+
+        (T, labels + 1), last the number of n-grams. Text k is ``bounds[k]``..``bounds[k + 1]``.
+        """
+        added, table = vocabulary.sums_of(place, ids), self.heads[place].table
+        rows = pair_rows(vocabulary.hashes[ids], table.shape).astype(np.intp)
+        rows[[start for start in bounds if start < len(rows)]] = 0
+        added *= self._new(ids, bounds, CAPACITY)[:, None]
+        rows *= self._new(rows, bounds, table.shape.rows)
+        added[:, :-1] += table.weights.take(rows, 0) * table.scale
+        added[:, -1] += rows > 0
+        return added
+
+    def _new(self, keys: Places, bounds: list[int], size: int) -> NDArray[np.bool_]:
+        """Which keys have not stood earlier in the same text.
+
+        Every key writes its place into a table, the last first, so that the earliest stays;
+        far cheaper than sorting, and the table needs no clearing.
+        """
+        table = self._table(size)
+        new = np.empty(len(keys), np.bool_)
+        for start, end in pairwise(bounds):
+            places, part = np.arange(end - start, dtype=np.int32), keys[start:end]
+            table[part[::-1]] = places[::-1]
+            np.equal(table[part], places, out=new[start:end])
+        return new
+
+    def _table(self, size: int) -> NDArray[np.int32]:
+        tables = self._seen.tables
+        if size not in tables:
+            tables[size] = np.zeros(size, np.int32)
+        return tables[size]
+
+    def _score(self, texts: Sequence[str], *, calibrated: bool) -> Scores:
+        found = np.empty((len(texts), len(LABELS)), np.float32)
+        first = 0
+        while first < len(texts):
+            vocabulary, readings = self.read(texts[first : first + _BATCH])
+            part = found[first : first + len(readings)]
+            self._fill(part, vocabulary, readings, calibrated=calibrated)
+            first += len(readings)
+        return found
+
+    def _fill(
+        self, found: Scores, vocabulary: Vocabulary, readings: list[Reading], *, calibrated: bool
+    ) -> None:
+        everything = list(range(len(readings)))
+        groups = {_GENERAL: everything}
+        for k, reading in enumerate(readings):
+            if reading.language in self._by_language:
+                groups.setdefault(self._by_language[reading.language], []).append(k)
+        for place, members in groups.items():
+            own = self.heads[place]
+            pair = self.read_margins(vocabulary, place, [readings[k] for k in members])
+            margins = combined(own, *pair)
+            values = log_odds(own, margins) if calibrated else margins
+            if place == _GENERAL:
+                found[:] = values
+            else:
+                found[np.array(members)[:, None], own.columns] = values
+
+    def read_margins(
+        self, vocabulary: Vocabulary, place: int, readings: Sequence[Reading]
+    ) -> tuple[Margins, Margins]:
+        """Margins of each whole text and of its strongest window, (n, k) each."""
+        bounds = [0, *accumulate(len(reading.ids) for reading in readings)]
+        if len(readings) == 1:
+            ids = readings[0].ids
+        else:
+            ids = np.concatenate([reading.ids for reading in readings])
+        bias = self.heads[place].bias
+        if not len(ids):
+            empty = np.tile(bias, (len(readings), 1))
+            return empty, empty
+        sums = running(self.additions(vocabulary, place, ids, bounds))
+        edges = sums[bounds]
+        whole = passage_margins(edges[1:] - edges[:-1])
+        window = strongest(sums, bounds, whole)
+        return whole + bias, window + bias
+
+    def _read(self, vocabulary: Vocabulary, text: str) -> Reading:
+        ids, joined = np.array(vocabulary.read(text, repaired=True), np.intp), False
+        counts = self._kinds(vocabulary, ids)
+        if counts[language.SINGLE] >= _SPELT and self._spelt(vocabulary, ids):
+            text, joined = fold(text), True
+            ids = np.array(vocabulary.read(text, repaired=True), np.intp)
+            counts = self._kinds(vocabulary, ids)
+        found = language.told(counts, self._languages) or language.detect(text)
+        if found not in (language.ENGLISH, language.UNKNOWN):
+            ids = np.array(vocabulary.read(text, repaired=False), np.intp)
+        return Reading(ids, found, joined)
+
+    def _kinds(self, vocabulary: Vocabulary, ids: Places) -> list[int]:
+        kinds = len(self._languages) + language.FIRST_MARKER
+        counts: list[int] = np.bincount(vocabulary.kinds[ids], minlength=kinds).tolist()
+        return counts
+
+    @staticmethod
+    def _spelt(vocabulary: Vocabulary, ids: Places) -> bool:
+        """Whether three letters in a row stand alone: a word spelt out, perhaps."""
+        single = vocabulary.kinds[ids] == language.SINGLE
+        return bool((single[2:] & single[1:-1] & single[:-2]).any())
+
+    def _fresh(self) -> Vocabulary:
+        tables: list[Table] = [h.table for h in self.heads]
+        vocabulary = Vocabulary(self.lexicon, self.repairs, self._languages, tables)
+        words = [w.text for w in self.lexicon.words[:_PRELOADED] if w.text.isascii()]
+        for first in range(0, len(words), 2000):
+            vocabulary.sums_of(_GENERAL, vocabulary.learn(words[first : first + 2000]))
+        return vocabulary
 
 
-def root(count: int) -> float:
-    """What a passage of ``count`` distinct n-grams is divided by."""
-    return math.sqrt(max(count, 1))
-
-
-def _sum(picked: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sum of the rows; as a product it runs in BLAS, several times faster than ``sum(0)``."""
-    return np.ones(len(picked), np.float32) @ picked
+def combined(found: Head, whole: Margins, window: Margins) -> Margins:
+    """The margin of each text from that of the whole and of its strongest window."""
+    mixed = whole + found.mix * (window - whole)
+    margins: Margins = np.maximum(mixed, window - found.penalty)
+    return margins
 
 
 def load(folder: Path) -> Classifier:

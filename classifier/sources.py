@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from classifier import templates
+from classifier import generated
 from classifier.labels import LABELS
 
 Record = Mapping[str, Any]
@@ -25,6 +25,8 @@ _JIGSAW = {
     "obscene": "profanity",
     "threat": "threat",
 }
+_SLURS = ("racial / ethnic slurs", "sexual orientation / gender")
+_SEVERE = 1.6  # mean severity from which a word alone makes a comment toxic
 _PT_IDENTITY = ("homophobia", "racism", "misogyny", "xenophobia")
 
 
@@ -45,7 +47,7 @@ class Source:
     weight: float = 1.0
     group: str = ""
     held_out: tuple[str, ...] = ()
-    dev_share: float = 0.1
+    dev_share: float = 0.08
     calibration_share: float = 0.0
     cap: int = 0  # most rows to train on, 0 for all
     made: Callable[[], Iterable[Record]] | None = None  # rows made here instead of read
@@ -113,9 +115,24 @@ def _votes(row: Record, name: str) -> float:
     return float(float(row[name] or 0) >= 2)
 
 
+def profanity(row: Record) -> Judgement:
+    """A list of bad words with a mean severity of 1 (mild) to 3 (severe) and a category."""
+    category, severity = str(row["category_1"]), float(row["severity_rating"] or 1)
+    toxic_word = severity >= _SEVERE
+    judged = {"profanity": 1.0, "spam": 0.0, "identity_attack": float(category in _SLURS)}
+    if category in _SLURS or toxic_word:
+        judged["toxicity"] = 1.0
+    if "sexual acts" in category and toxic_word:
+        judged["sexually_explicit"] = 1.0
+    return judged
+
+
 def spam(row: Record) -> Judgement:
-    """A spam source that says nothing about tone."""
-    return {} if row.get("label") is None else {"spam": float(row["label"])}
+    """A spam source that says nothing about tone; its spam is taken as free of abuse."""
+    if row.get("label") is None:
+        return {}
+    tone = dict.fromkeys(_NOT_TOXIC, 0.0) if row["label"] else {}
+    return {**tone, "spam": float(row["label"])}
 
 
 def civil_spam(row: Record) -> Judgement:
@@ -151,56 +168,57 @@ def explicit(text: str) -> float:
 
 _CC_JIGSAW = "labels CC0, text CC BY-SA 3.0 (Wikipedia)"
 _WRITERS = "the writers' own; not redistributed"
-_DEV_BLOGS = ("archive_fever", "personal_blog")
+_DEV_BLOGS = ("personal_blog",)
 _DEV_BLOGS3 = (
     "binfalse.de",
     "networkhobo",
     "flashinthepan_comments",
     "shoreviewanalytics.github.io",
     "seanba.github.io",
-    "chrisrisner.github.io",
 )
 
 SOURCES: tuple[Source, ...] = (
-    Source("jigsaw_test_balanced", "toxicity", _CC_JIGSAW, toxic, held_out=("*",)),
+    Source("jigsaw_test_balanced", "toxicity", _CC_JIGSAW, toxic, dev_share=0.25),
     Source(
         "jigsaw_train_head_binary", "toxicity", _CC_JIGSAW, toxic,
-        dev_share=0.15, calibration_share=0.25,
+        dev_share=0.1, calibration_share=0.2,
     ),
     Source(
         "jigsaw_subsample_multilabel", "toxicity", _CC_JIGSAW, jigsaw,
-        dev_share=0.1, calibration_share=0.15,
+        dev_share=0.08, calibration_share=0.12,
     ),
     Source("jigsaw_multilabel_sample", "toxicity", _CC_JIGSAW, jigsaw),
     Source("jigsaw_train_sample_norm", "toxicity", _CC_JIGSAW, jigsaw, weight=0.7),
     Source("jigsaw_train_negatives_part", "toxicity", _CC_JIGSAW, toxic),
     Source("wiki_context_toxicity", "toxicity", "CC BY-SA 3.0 (Wikipedia)", toxic),
     Source("toxic_spans", "toxicity", "CC0", toxic, group="split", held_out=("trial",)),
-    Source("davidson_tweets", "toxicity", "MIT", davidson, weight=0.3),
-    Source("stormfront_hate", "toxicity", "CC BY-SA 3.0", stormfront, weight=0.6),
+    Source("davidson_tweets", "toxicity", "MIT", davidson, weight=0.5),
+    Source("stormfront_hate", "toxicity", "CC BY-SA 3.0", stormfront, weight=0.8),
     Source("wiki_debias_ham", "toxicity", "CC BY-SA 3.0 (Wikipedia)", clean),
-    Source("en_mlma", "toxicity", "MIT", toxic, weight=0.4),
-    Source("discord_automod", "toxicity", "MIT", toxic, weight=0.7),
-    Source("paradetox_en", "toxicity", "CC0", toxic, weight=0.6),
+    Source("en_mlma", "toxicity", "MIT", toxic, weight=0.5),
+    Source("discord_automod", "toxicity", "MIT", toxic, weight=0.9),
+    Source("paradetox_en", "toxicity", "CC0", toxic, weight=0.8),
     Source(
         "hatemoji_build", "toxicity", "CC BY 4.0", hatemoji,
         group="split", held_out=("validation",),
     ),
     Source(
-        "identity_templates", "toxicity", "made by classifier/templates.py", hateful,
-        weight=0.5, group="frame", held_out=templates.HELD_OUT, dev_share=0.0,
-        made=templates.rows,
+        "identity_templates", "toxicity", "made by classifier/generated", generated.judge,
+        weight=0.5, group="frame", held_out=generated.HELD_OUT, dev_share=0.0,
+        made=generated.rows,
     ),
-    Source("convabuse", "toxicity", "CC BY 4.0", toxic, held_out=("*",)),
-    Source("safenlp_toxigen", "toxicity", "MIT", hateful, weight=0.7, dev_share=0.2),
-    Source("ru_urdu_ruhsold", "toxicity", "MIT", toxic, group="split", held_out=("validation",)),
-    Source("tr_offenseval2020", "toxicity", "CC BY 2.0", toxic),
-    Source("zh_cold", "toxicity", "Apache-2.0", toxic, group="split", held_out=("dev",)),
-    Source("ko_korean_hate_speech", "toxicity", "CC BY-SA 4.0", toxic),
-    Source("pt_told_br", "toxicity", "CC BY-SA 4.0", told_br),
-    Source("de_germeval2018", "toxicity", "CC BY 4.0", germeval),
-    Source("fr_mlma", "toxicity", "MIT", toxic, weight=0.5),
-    Source("ar_mlma", "toxicity", "MIT", toxic, weight=0.5),
+    Source("surge_profanity", "toxicity", "MIT", profanity, weight=0.3, dev_share=0.0),
+    Source("convabuse", "toxicity", "CC BY 4.0", toxic, dev_share=0.35),
+    Source("safenlp_toxigen", "toxicity", "MIT", hateful, dev_share=0.15),
+    Source("ru_urdu_ruhsold", "toxicity", "MIT", toxic, group="split", held_out=("validation",),
+        dev_share=0.05, calibration_share=0.1),
+    Source("tr_offenseval2020", "toxicity", "CC BY 2.0", toxic, calibration_share=0.08),
+    Source("zh_cold", "toxicity", "Apache-2.0", toxic, calibration_share=0.08),
+    Source("ko_korean_hate_speech", "toxicity", "CC BY-SA 4.0", toxic, calibration_share=0.08),
+    Source("pt_told_br", "toxicity", "CC BY-SA 4.0", told_br, calibration_share=0.08),
+    Source("de_germeval2018", "toxicity", "CC BY 4.0", germeval, calibration_share=0.08),
+    Source("fr_mlma", "toxicity", "MIT", toxic, calibration_share=0.15),
+    Source("ar_mlma", "toxicity", "MIT", toxic, calibration_share=0.15),
     Source(
         "blog_comments_rejected", "spam", _WRITERS, civil_spam,
         group="blog", held_out=_DEV_BLOGS, dev_share=0.0, calibration_share=0.1,
@@ -218,12 +236,12 @@ SOURCES: tuple[Source, ...] = (
         group="blog", held_out=_DEV_BLOGS3, dev_share=0.0, calibration_share=0.1,
     ),
     Source("blog_ham_hendrix", "spam", "MIT (site); comments the writers' own", clean),
-    Source("popcorn_form_spam", "spam", _WRITERS, civil_spam, weight=0.6, dev_share=0.0),
+    Source("popcorn_form_spam", "spam", _WRITERS, civil_spam, dev_share=0.0),
     Source("youtube_spam", "spam", "CC BY 4.0", spam, group="split", held_out=("LMFAO",)),
-    Source("nostr_spam", "spam", "MIT", spam, weight=0.8),
+    Source("nostr_spam", "spam", "MIT", spam),
     Source("janitr_x_posts", "spam", "MIT", spam, dev_share=0.2),
     Source("id_judol_youtube", "spam", "as the repository states", spam, weight=0.6),
     Source("tgspam_samples", "spam", "MIT", spam, dev_share=0.2),
-    Source("sms_spam", "spam", "CC BY 4.0", spam, weight=0.3),
-    Source("spamassassin_email", "spam", "free to redistribute", spam, weight=0.2, dev_share=0.05),
+    Source("sms_spam", "spam", "CC BY 4.0", spam, weight=0.5),
+    Source("spamassassin_email", "spam", "free to redistribute", spam, weight=0.5, dev_share=0.05),
 )  # fmt: skip

@@ -1,60 +1,60 @@
 """Training: labelled rows in, a model folder out. Reproducible from data and seed.
 
-One logistic regression a label over the joint table of hashed n-grams. Columns are scaled
-by inverse document frequency, word columns twice as much, which acts as a weaker penalty on
-rare n-grams and on words; the scaling is folded into the shipped weights.
+First the words are counted (``lexicon``), since reading needs them; then one logistic
+regression a label is fitted for the general head, and for each language with rows of its own
+one a label that they judge; last, margins are turned into probabilities (``calibration``).
 """
 
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier import artifact, calibrate, dataset
+from classifier import artifact, calibrate, dataset, lexicon
 from classifier.artifact import Manifest, SelfTest
 from classifier.card import card
 from classifier.dataset import Corpus
-from classifier.design import feature_matrix
-from classifier.evaluation import measure
+from classifier.design import TokenRows, design, token_rows
+from classifier.evaluation import Choice, report
 from classifier.features import FEATURES_VERSION, Shape
-from classifier.labels import LABELS
-from classifier.metrics import curve
+from classifier.heads import HeadRecord
+from classifier.labels import LABELS, column
+from classifier.lexicon import Lexicon
 from classifier.model import Classifier
+from classifier.reading import text_tokens
+from classifier.repair import Repairs
 from classifier.sources import SOURCES, Source
 
 Progress = Callable[[str, float], None]
 Weights = NDArray[np.float64]
 
-VERSION: Final = "2026.11-1"
-SHAPE: Final = Shape(char_bits=17, word_bits=17)
-WINDOW: Final = 200  # code points
-PENALTIES: Final = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
-# Spam is seldom one sentence of a long comment, but long honest ones often cite a link.
-LEAST_PENALTY: Final = {"spam": 3.0}
-# Inverse penalty of the regression (scikit-learn's C) and whether sources get a column of
-# their own, by label: spam sources differ in what spam is, so that a column hides it.
-_STRENGTH: Final = {"spam": 10.0, "sexually_explicit": 4.0}
-_DEFAULT_STRENGTH: Final = 1.0
-_WITHOUT_ORIGINS: Final = ("spam",)
-_WORD_SCALE: Final = 2.0
-_IDF_UNIT: Final = 7.0  # a middling inverse document frequency, so that scales are near 1
-_BATCH: Final = 256  # texts scored at a time
-_STEPS: Final = 120  # of the optimiser, a bound on time; most labels use all of them
-# Largest gradient left. scikit-learn's own 1e-4 stops rare labels early: sexually_explicit on
-# Wikipedia 0.975 instead of 0.992 (measured together with a change of strength).
-_TOLERANCE: Final = 1e-6
-_RAREST_CLASS: Final = 0.02  # share of a class below which a source counts as one-sided
-_WINDOW_COST: Final = 0.002  # ROC-AUC that reading through windows may cost on whole comments
+VERSION: Final = "2026.11-2"
+GENERAL: Final = "general"
+ENGLISH: Final = ("en", "mul")
+# Languages with a head of their own, and the sizes of its tables: script and rows decide.
+HEADS: Final = {
+    "tr": Shape(16, 16), "zh": Shape(8, 17), "ko": Shape(16, 15), "pt": Shape(16, 15),
+    "de": Shape(15, 15), "fr": Shape(15, 14), "ar": Shape(15, 14), "ur-Latn": Shape(15, 15),
+}  # fmt: skip
+MARKED: Final = ("tr", "pt", "de", "fr", "ur-Latn", "id")
+SHAPE: Final = Shape(char_bits=18, word_bits=18)
+# Inverse penalty of the regression (scikit-learn's C).
+_STRENGTH: Final = {"spam": 12.0, "sexually_explicit": 4.0}
+_DEFAULT_STRENGTH: Final = 2.0
+_OTHER_TASK: Final = 0.3  # weight of comments from toxicity sources as examples of no spam
+_FEWEST: Final = 100  # positive rows of a label that a language's own head learns
 _SELF_TESTS: Final = (
     "Thanks, this fixed my build as well.",
     "You are a complete idiot, get lost.",
     "Buy cheap watches at http://example.com/shop today!!!",
-    "ｙｏｕ ѕtupid f.o.o.l",
+    "ｙｏｕ ѕtupid f.o.o.l, you id*ot and a b a s t a r d",
     "Привет, спасибо за статью",
+    "Sen tam bir aptalsın, defol git buradan",
+    "",
 )
 
 
@@ -66,6 +66,14 @@ class Plan:
     shape: Shape = SHAPE
     sources: Sequence[Source] = SOURCES
     rounds: int = 100  # bootstrap rounds of the report
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A head without calibration: its record and its weights as they ship."""
+
+    record: HeadRecord
+    weights: NDArray[np.int16]
 
 
 def train(
@@ -87,145 +95,143 @@ def train(
     tell("read", 0.0)
     examples = dataset.read(data, plan.sources, seed=seed)
     parts = {part: dataset.corpus(e for e in examples if e.part == part) for part in dataset.PARTS}
-    weights, bias = _fit_all(parts["train"], plan.shape, seed, tell)
-    model = _calibrated(_model(weights, bias, plan, seed), parts["calibration"], tell)
+    tell("count", 0.0)
+    words = _lexicon(parts["train"])
+    fitted = _heads(parts["train"], words, plan, tell)
+    model = _calibrated(_model(fitted, words, plan, seed), parts["calibration"], tell)
     tell("evaluate", 0.0)
-    metrics = measure(model, parts["dev"], rounds=plan.rounds, seed=seed)
+    found = report(model, parts["dev"], Choice(rounds=plan.rounds, seed=seed))
+    metrics = found.pop("sets")
+    found.pop("rows", None)
     rows = {part: len(parts[part]) for part in parts}
     manifest = _replace(
         model.manifest,
         data=dataset.fingerprints(data, plan.sources),
-        metrics={"rows": rows, "dev": metrics},
+        metrics={"rows": rows, "dev": metrics, **found},
         self_test=_self_tests(model),
     )
-    text = card(manifest, parts["train"])
-    artifact.save(out, manifest, model.weights, text)
+    tables = [head.table.weights for head in model.heads]
+    artifact.save(out, manifest, tables, words, card(manifest, parts["train"]))
     tell("done", 1.0)
     return {"version": manifest.version, "rows": rows, "metrics": metrics}
 
 
-def _fit_all(train: Corpus, shape: Shape, seed: int, tell: Progress) -> tuple[Weights, Weights]:
-    """Weights (rows, 8) and biases (8) of all labels."""
-    matrix = feature_matrix(_clipped(train.texts), shape, lambda share: tell("hash", share))
-    scale = column_scale(matrix, shape)
-    matrix.data *= scale[matrix.indices]
-    weights = np.zeros((matrix.shape[1], len(LABELS)))
-    bias = np.zeros(len(LABELS))
-    for place, label in enumerate(LABELS):
-        tell(f"fit {label}", place / len(LABELS))
-        found, bias[place] = _fit(matrix, train, place, seed)
-        weights[:, place] = found * scale
+def _lexicon(train: Corpus) -> Lexicon:
+    """The words of the training rows."""
+    counts, known = lexicon.Counts(), dict[str, tuple[str, ...]]()
+    toxic = train.targets[:, column("toxicity")]
+    for text, lang, truth in zip(_clipped(train.texts), train.langs, toxic.tolist(), strict=True):
+        words = set(text_tokens(text, None, known))
+        counts.add(words, str(lang), None if np.isnan(truth) else truth)
+    abusive = dataset.known_abuse(train)
+    return lexicon.learn(counts, ("en", *MARKED), abusive)
+
+
+def _heads(train: Corpus, words: Lexicon, plan: Plan, tell: Progress) -> list[_Fitted]:
+    """The general head first, then one for each language with rows enough."""
+    english = np.isin(train.langs, ENGLISH)
+    rows = _read(train, words.repairs(), english)
+    targets = train.targets.copy()
+    spam = targets[:, 0].copy()
+    targets[~english] = np.nan
+    targets[:, 0] = spam
+    tell("fit general", 0.0)
+    found = [_fit_head(GENERAL, plan.shape, rows, replace(train, targets=targets), LABELS)]
+    for place, (language, shape) in enumerate(HEADS.items()):
+        tell(f"fit {language}", place / len(HEADS))
+        own = np.flatnonzero(train.langs == language)
+        labels = [label for label in LABELS[1:] if _learnable(train.targets[own, column(label)])]
+        if labels:
+            part = _part(train, own)
+            found.append(_fit_head(language, shape, rows.pick(own), part, labels))
+    return found
+
+
+def _learnable(truth: NDArray[np.float32]) -> bool:
+    return int((truth == 1).sum()) >= _FEWEST and int((truth == 0).sum()) >= _FEWEST
+
+
+def _read(train: Corpus, repairs: Repairs, english: NDArray[np.bool_]) -> TokenRows:
+    """The texts as the model will read them: disguises are undone in English alone."""
+    known: tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]] = ({}, {})
+    return token_rows(
+        text_tokens(text, repairs if repaired else None, known[repaired])
+        for text, repaired in zip(_clipped(train.texts), english.tolist(), strict=True)
+    )
+
+
+def _fit_head(
+    language: str, shape: Shape, rows: TokenRows, train: Corpus, labels: Iterable[str]
+) -> _Fitted:
+    features = design(rows, shape)
+    names = list(labels)
+    weights, bias = np.zeros((shape.rows, len(names))), np.zeros(len(names))
+    for place, label in enumerate(names):
+        truth = train.targets[:, column(label)]
+        judged = np.flatnonzero(~np.isnan(truth))
+        weights[:, place], bias[place] = _fit(features, truth, judged, train, label)
     weights[0] = 0.0
-    return weights, bias
-
-
-def column_scale(matrix: Any, shape: Shape) -> NDArray[np.float32]:
-    """Scale of each column: smoothed inverse document frequency, doubled for words."""
-    held = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    scale = (np.log((1 + matrix.shape[0]) / (1 + held)) + 1) / _IDF_UNIT
-    scale[1 << shape.char_bits :] *= _WORD_SCALE
-    return np.asarray(scale, np.float32)
-
-
-def _fit(matrix: Any, train: Corpus, place: int, seed: int) -> tuple[Weights, float]:
-    """Weights of the columns and bias of one label."""
-    from scipy.sparse import hstack
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    truth = train.targets[:, place]
-    judged = np.flatnonzero(~np.isnan(truth))
-    width = matrix.shape[1]
-    if len(np.unique(truth[judged])) < 2:
-        return np.zeros(width), -5.0  # never seen: as good as never
-    rows, label = matrix[judged], LABELS[place]
-    if label not in _WITHOUT_ORIGINS:
-        rows = hstack([rows, _origin_columns(train.sources[judged], truth[judged])], format="csr")
-    strength = _STRENGTH.get(label, _DEFAULT_STRENGTH)
-    model = LogisticRegression(C=strength, max_iter=_STEPS, tol=_TOLERANCE, random_state=seed)
-    with warnings.catch_warnings():  # stopping after _STEPS is meant
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(rows, truth[judged], sample_weight=train.weights[judged])
-    return model.coef_[0][:width], float(model.intercept_[0])
-
-
-def _origin_columns(sources: NDArray[np.str_], truth: NDArray[np.float32]) -> Any:
-    """One column a source that holds both classes, 1 in its rows; dropped after fitting.
-
-    It takes up how frequent the label is in that source, so that the n-grams need not: else
-    a source's topic and style would count as abuse or innocence. Sources of one class share
-    the intercept, because a column of their own would explain all of their labels.
-    (Tried: columns for English sources only. It costs 0.007 on Wikipedia, 0.02 on chats.)
-    """
-    from scipy.sparse import csr_matrix, hstack
-
-    names = [name for name in np.unique(sources) if _mixed(truth[sources == name])]
-    columns = [csr_matrix((sources == name).astype(np.float32)[:, None]) for name in names]
-    if not columns:
-        return csr_matrix((len(sources), 0), dtype=np.float32)
-    return hstack(columns, format="csr")
-
-
-def _mixed(truth: NDArray[np.float32]) -> bool:
-    return _RAREST_CLASS < float(truth.mean()) < 1 - _RAREST_CLASS
-
-
-def _model(weights: Weights, bias: Weights, plan: Plan, seed: int) -> Classifier:
-    """The uncalibrated model, weights already rounded as they ship."""
     scale = np.maximum(np.abs(weights).max(0), 1e-9) / np.iinfo(np.int16).max
-    whole = np.round(weights / scale).astype(np.int16)
+    flat = [0.0] * len(names)
+    record = HeadRecord(
+        language=language, labels=names, char_bits=shape.char_bits, word_bits=shape.word_bits,
+        scale=scale.tolist(), bias=bias.tolist(), mix=flat, penalty=[100.0] * len(names),
+        slope=[1.0] * len(names), offset=flat,
+    )  # fmt: skip
+    return _Fitted(record, np.round(weights / scale).astype(np.int16))
+
+
+def _fit(
+    features: Any, truth: Any, judged: NDArray[np.intp], train: Corpus, label: str
+) -> tuple[Weights, float]:
+    """Weights of the rows and bias of one label."""
+    from classifier.fitting import FactoredLogisticRegression
+
+    if len(np.unique(truth[judged])) < 2:
+        return np.zeros(len(features.scale)), -5.0  # never seen: as good as never
+    fit = FactoredLogisticRegression(C=_STRENGTH.get(label, _DEFAULT_STRENGTH))
+    fit.fit(features.pick(judged), truth[judged], _row_weights(train, label)[judged])
+    return fit.coef_ * features.scale, fit.intercept_
+
+
+def _row_weights(train: Corpus, label: str) -> Weights:
+    """Weights of the rows; sources that are about abuse say less of what is not spam."""
+    weights = train.weights.astype(np.float64)
+    if label == "spam":
+        of_spam = [source.name for source in SOURCES if source.task == "spam"]
+        weights[~np.isin(train.sources, of_spam)] *= _OTHER_TASK
+    return weights
+
+
+def _model(fitted: list[_Fitted], words: Lexicon, plan: Plan, seed: int) -> Classifier:
+    """The uncalibrated model, weights already rounded as they ship."""
     manifest = Manifest(
         format=artifact.FORMAT, version=plan.version, features_version=FEATURES_VERSION,
-        labels=list(LABELS), char_bits=plan.shape.char_bits, word_bits=plan.shape.word_bits,
-        scale=scale.tolist(), bias=bias.tolist(), slope=[1.0] * 8, offset=[0.0] * 8,
-        window=WINDOW, window_penalty=[0.0] * 8, shape=list(whole.shape), dtype="<i2",
-        sha256={}, self_test=[], seed=seed,
+        heads=[head.record for head in fitted], marked=list(MARKED), sha256={}, self_test=[],
+        seed=seed,
     )  # fmt: skip
-    return Classifier(manifest, whole)
+    return Classifier(manifest, [head.weights for head in fitted], words)
 
 
 def _calibrated(model: Classifier, rows: Corpus, tell: Progress) -> Classifier:
+    """The model with its margins turned into probabilities, head by head."""
     tell("calibrate", 0.0)
-    whole, windows = _read_margins(model, rows)
-    penalties, slopes, offsets = [], [], []
-    for place, label in enumerate(LABELS):
-        weights = calibrate.prior_weights(rows, label)
-        used = weights > 0
-        truth = rows.targets[used, place].astype(np.float64)
-        pair = whole[used, place], windows[used, place]
-        tried = [p for p in PENALTIES if p >= LEAST_PENALTY.get(label, 0.0)]
-        penalty, slope, offset = _curve(*pair, truth, weights[used], tried)
-        penalties.append(penalty)
-        slopes.append(slope)
-        offsets.append(offset)
-    changes = {"window_penalty": penalties, "slope": slopes, "offset": offsets}
-    return Classifier(_replace(model.manifest, **changes), model.weights)
+    records = []
+    for place, record in enumerate(model.manifest.heads):
+        of_head = np.isin(rows.langs, ENGLISH if place == 0 else (record.language,))
+        if place == 0:
+            of_head |= ~np.isnan(rows.targets[:, 0]) & (rows.targets[:, 0] == 1)
+        part = _part(rows, np.flatnonzero(of_head))
+        records.append(calibrate.calibrated(model, place, record, part) if len(part) else record)
+    manifest = _replace(model.manifest, heads=records)
+    return Classifier(manifest, [head.table.weights for head in model.heads], model.lexicon)
 
 
-def _read_margins(model: Classifier, rows: Corpus) -> tuple[Weights, Weights]:
-    """Margins of the whole texts and of their strongest windows, float64 (n, 8) each."""
-    texts = _clipped(rows.texts)
-    pairs = [model.read_margins(texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
-    if not pairs:
-        return np.zeros((0, len(LABELS))), np.zeros((0, len(LABELS)))
-    whole = np.concatenate([w for w, _ in pairs])
-    windows = np.concatenate([np.full_like(w, -np.inf) if s is None else s for w, s in pairs])
-    return whole.astype(np.float64), windows.astype(np.float64)
-
-
-def _curve(
-    whole: Weights, windows: Weights, truth: Weights, weights: Weights, tried: list[float]
-) -> tuple[float, float, float]:
-    """Window penalty, slope and offset of one label.
-
-    The penalty is the smallest one at which windows cost whole comments next to no accuracy.
-    """
-    if len(np.unique(truth)) < 2:
-        return tried[-1], 1.0, 0.0
-    areas = [curve(np.maximum(whole, windows - p), truth, weights).auc for p in tried]
-    good = [p for p, area in zip(tried, areas, strict=True) if area > max(areas) - _WINDOW_COST]
-    margins = np.maximum(whole, windows - good[0])
-    return good[0], *calibrate.platt(margins, truth, weights)
+def _part(rows: Corpus, picked: NDArray[np.intp]) -> Corpus:
+    return Corpus(
+        texts=[rows.texts[k] for k in picked.tolist()], sources=rows.sources[picked],
+        langs=rows.langs[picked], weights=rows.weights[picked], targets=rows.targets[picked],
+    )  # fmt: skip
 
 
 def _self_tests(model: Classifier) -> list[SelfTest]:
@@ -241,6 +247,4 @@ def _clipped(texts: list[str]) -> list[str]:
 
 
 def _replace(manifest: Manifest, **changes: Any) -> Manifest:
-    import msgspec
-
     return msgspec.structs.replace(manifest, **changes)

@@ -32,6 +32,12 @@ SCORED_BATCH = Histogram(
 SCORING_FAILURES = Counter(
     "winnow_scoring_failures_total", "Scoring calls that failed; their comments were held."
 )
+SECOND_STAGE = Counter(
+    "winnow_second_stage_total",
+    "Comments with the second stage on: read, or why the first stage's scores stand alone: "
+    "full, late, unreadable, failed, unavailable.",
+    ["outcome"],
+)
 THROTTLED = Counter("winnow_throttled_total", "Requests over a rate limit.", ["limit"])
 LEASES_EXPIRED = Counter("winnow_leases_expired_total", "Claims that ran out undecided.")
 UNAVAILABLE = Counter("winnow_unavailable_total", "Requests the store could not serve.")

@@ -29,7 +29,11 @@ def main() -> None:
     settings = load(os.environ)
     context = read_child_context(os.environ)
     log.configure(settings.log_level, settings.log_format)
-    scorer = load_scorer(str(settings.model) if settings.model else "")
+    scorer = load_scorer(
+        str(settings.model) if settings.model else "",
+        semantic=settings.semantic,
+        graph_cache=settings.data_dir / "cache",
+    )
     services = Services(settings, context.redis_url, Secrets(settings.secret_bytes), scorer)
     run = _serve(services, context) if context.role == "web" else _work(services, context)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

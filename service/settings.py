@@ -132,6 +132,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None,
         Setting("The folder of the classifier to use.", kinds.path(), default="the shipped model"),
     ] = None
+    semantic: Annotated[
+        bool,
+        Setting(
+            "Whether a sentence encoder reads comments too (`make semantic` installs it); under "
+            "load, and in explanations, the first stage stands alone.",
+            kinds.switch(),
+        ),
+    ] = False
     log_level: Annotated[
         str,
         Setting(

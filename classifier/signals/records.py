@@ -12,7 +12,7 @@ class SignalInput:
     """A submission as the signals see it; everything but the text may be unknown.
 
     ``honeypot`` is what was typed into the hidden form field, ``elapsed_ms`` the time from
-    showing the form to sending it, in milliseconds.
+    showing the form to sending it, in milliseconds; ``language`` is the page's (BCP 47).
     """
 
     text: str

@@ -1,8 +1,9 @@
-"""Signals from how the text is written: shouting, repetition, disguise, stock praise."""
+"""Signals from how the text is written: shouting, repetition, disguise, praise, language."""
 
 import re
 from collections import Counter
 
+from classifier.language import UNKNOWN, detect
 from classifier.signals.records import Check, Finding, Scan
 from classifier.text import fold
 
@@ -24,6 +25,7 @@ _PRAISE = re.compile(
     r"|i have bookmarked|i will (?:definitely )?(?:be back|come back|share)|hello there)",
 )
 _LONGEST_PRAISE = 600  # code points; longer texts are about something
+_LETTERS_TOLD = 40  # letters below which a language is a guess
 _STOCK_SHARE = 0.35  # share of a short text that stock praise must make up
 
 
@@ -86,6 +88,16 @@ def _praise(scan: Scan) -> Finding | None:
     return (0.8 if baited else 0.3), "praise that would fit any page", places
 
 
+def _language(scan: Scan) -> Finding | None:
+    expected, text = scan.given.language.split("-")[0].lower(), scan.given.text
+    if not expected or sum(map(str.isalpha, text)) < _LETTERS_TOLD:
+        return None
+    found = detect(text)
+    if found in (expected, UNKNOWN):
+        return None
+    return 0.3, f"written in another language ({found}) than the page ({expected})", ()
+
+
 CHECKS: tuple[Check, ...] = (
     Check("shouting", "Most letters are capitals.", _shouting),
     Check("repetition", "One word or character makes up much of the text.", _repetition),
@@ -93,4 +105,5 @@ CHECKS: tuple[Check, ...] = (
         "obfuscation", "Words are disguised: lookalikes, hidden or spelt-out letters.", _obfuscation
     ),
     Check("praise.template", "Stock praise that would fit any page, more so with a link.", _praise),
+    Check("language.other", "The text is in another language than the page.", _language),
 )

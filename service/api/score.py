@@ -59,7 +59,7 @@ class ScoreOut(Struct, kw_only=True):
     tokens: list[TokenOut] | UnsetType = UNSET
     bias: float | UnsetType = UNSET
     rest: float | UnsetType = UNSET
-    """The share that belongs to no word: margin = bias + rest + all contributions."""
+    """Taken off where one window of a long text decided: margin = bias + rest + contributions."""
     margin: float | UnsetType = UNSET
     counterfactual: list[CounterfactualOut] | UnsetType = UNSET
 

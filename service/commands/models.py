@@ -1,23 +1,22 @@
-"""`winnow train` and `winnow evaluate`: making and measuring a model."""
+"""`winnow train` and `winnow evaluate`: making, measuring and comparing models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from service.commands.failures import BAD_DATA, CommandError
+from service.commands.figures import print_comparison, print_report, print_slices
 from service.commands.options import as_json
-from service.commands.output import print_json, print_table, progress
+from service.commands.output import print_json, progress
+
+if TYPE_CHECKING:
+    from classifier.evaluation import Choice
+    from classifier.scored import Scored
 
 _folder = click.Path(exists=True, file_okay=False, path_type=Path)
-FIGURES = {
-    "auc": "ROC-AUC",
-    "average_precision": "AVG. PRECISION",
-    "recall_at_1%": "RECALL AT 1 %",
-    "recall_at_5%": "RECALL AT 5 %",
-}
 
 
 @click.command()
@@ -55,65 +54,108 @@ def train(*, data: Path, out: Path, seed: int, as_json: bool) -> None:
         print_json({"out": str(out), **report})
         return
     counts = ", ".join(f"{count:,} {part}" for part, count in report["rows"].items())
-    click.echo(f"Model {report['version']} in {out} (rows: {counts})\n")
-    print_table(_heading(), _rows({"": report["metrics"]}))
+    click.echo(f"Model {report['version']} in {out} (rows: {counts})")
+    print_slices("", "SET", report["metrics"])
     click.echo(f"\nUse it with `winnow serve --model {out}`.")
 
 
-@click.command(short_help="Measure a model on rows its training left out.")
+@click.command(short_help="Measure a model, compare two, decide on promotion.")
 @click.option(
     "--data", type=_folder, required=True, help="The folder of labelled rows, NAME.jsonl.gz each."
 )
 @click.option("--model", type=_folder, help="The model's folder (default: the shipped model).")
-@click.option("--against", type=_folder, help="Another model to compare it with.")
+@click.option("--against", type=_folder, help="The model in use, to compare it with.")
+@click.option(
+    "--gate", is_flag=True, help="Exit 1 if the model is worse than --against where it matters."
+)
+@click.option(
+    "--label", help="What a plain `label` field judges (default: toxicity; spam in *spam* files)."
+)
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="SET",
+    help="A set whose comments must pass when spam of other sets is looked for. Repeatable.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder to write REPORT.md, report.json and plots (SVG) to.",
+)
 @click.option("--rounds", type=click.IntRange(1, 10_000), default=200, show_default=True)
 @as_json
-def evaluate(
-    *, data: Path, model: Path | None, against: Path | None, rounds: int, as_json: bool
-) -> None:
-    """Measure a model on the rows that its training left out, set by set.
+def evaluate(*, data: Path, as_json: bool, **options: Any) -> None:
+    """Measure a model by set, language, group of people, dialect and disguise.
 
-    Each figure comes with its 95 % interval from --rounds bootstrap rounds.
+    Of Winnow's own sources the rows that training left out count; of any other NAME.jsonl.gz or
+    NAME.jsonl all rows do, judged by fields named like labels or by a plain `label`. Each figure
+    comes with its 95 % interval from --rounds bootstrap rounds. With --gate a model is refused
+    that has lost accuracy, has become less fair or holds more innocent comments.
     """
-    import classifier
-
-    folders = [model or classifier.default_artifact(), *([against] if against else [])]
+    if options["gate"] and options["against"] is None:
+        raise click.UsageError("--gate needs --against")
     try:
-        reports = [classifier.evaluate(folder, data, rounds=rounds) for folder in folders]
-    except FileNotFoundError as error:
+        rows, found = _measured(data, **options)
+    except (FileNotFoundError, ValueError) as error:
         raise CommandError(str(error), BAD_DATA) from None
-    if as_json:
-        print_json(reports[0] | ({"against": reports[1]} if against else {}))
-        return
-    named = _named(folders, reports) if against else {"": reports[0]}
-    for name, report in named.items():
-        click.echo(f"Model {report['version']}{' ' + name if name else ''}: {report['rows']} rows")
-    click.echo()
-    print_table(
-        _heading("MODEL" if against else ""), _rows({n: r["sets"] for n, r in named.items()})
+    if options["out"] is not None:
+        from classifier import report
+
+        report.write(options["out"], rows, found)
+    print_json(found) if as_json else _print(found)
+    if not found.get("gate", {"passed": True})["passed"]:
+        raise SystemExit(1)
+
+
+def _measured(
+    data: Path, *, model: Path | None, against: Path | None, gate: bool, **options: Any
+) -> tuple[Scored, dict[str, Any]]:
+    """The scored rows and their report, with the comparison and the gate if asked for."""
+    import classifier
+    from classifier.compare import differences
+    from classifier.evaluation import full_report
+    from classifier.outside import judged
+    from classifier.promotion import gate as judge
+    from classifier.scored import scored
+
+    folders = [model or classifier.default_artifact(), *filter(None, [against])]
+    models = [classifier.load(folder) for folder in folders]
+    choice = _choice(models[0].manifest.seed, options)
+    seeds = [each.manifest.seed for each in models]
+    known = judged(data, seeds=seeds, label=options["label"])
+    rows = [scored(each, known) for each in models]
+    found: dict[str, Any] = {"version": models[0].version, **full_report(rows[0], choice)}
+    if gate:
+        verdict = judge(rows[1], rows[0], choice)
+        found["against"] = verdict.comparison
+        found["gate"] = {"passed": verdict.passed, "reasons": verdict.reasons}
+    elif against:
+        found["against"] = differences(rows[1], rows[0], rounds=choice.rounds, seed=choice.seed)
+    return rows[0], found
+
+
+def _choice(seed: int, options: dict[str, Any]) -> Choice:
+    """Thresholds are those of the default policy, references those asked for."""
+    from classifier.evaluation import REFERENCES, Choice
+    from service.records import Policy
+
+    limits = {label: limit.hold for label, limit in Policy().thresholds.items()}
+    return Choice(
+        rounds=options["rounds"],
+        seed=seed,
+        holds={label: hold for label, hold in limits.items() if hold is not None},
+        references=options["references"] or REFERENCES,
     )
 
 
-def _named(folders: list[Path], reports: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {f"({folder})": report for folder, report in zip(folders, reports, strict=True)}
-
-
-def _heading(*more: str) -> list[str]:
-    return ["SET", "LABEL", *filter(None, more), "ROWS", "POSITIVE", *FIGURES.values(), "ECE"]
-
-
-def _rows(reports: dict[str, dict[str, Any]]) -> list[list[object]]:
-    """One row a set, label and model; the models of one set and label stand together."""
-    first = next(iter(reports.values()))
-    rows: list[list[object]] = []
-    for name, labels in first.items():
-        for label in labels:
-            for model, sets in reports.items():
-                if (found := sets.get(name, {}).get(label)) is not None:
-                    rows.append([name, label, *filter(None, [model]), *_figures(found)])
-    return rows
-
-
-def _figures(found: dict[str, Any]) -> list[object]:
-    shown = [f"{v:.3f} ({low:.3f}-{high:.3f})" for v, low, high in (found[f] for f in FIGURES)]
-    return [f"{found['n']:,}", f"{found['positives']:,}", *shown, f"{found['ece']:.3f}"]
+def _print(found: dict[str, Any]) -> None:
+    click.echo(f"Model {found['version']}: {found['rows']:,} rows")
+    print_report(found)
+    if "against" in found:
+        print_comparison(found["against"])
+    if "gate" in found:
+        passed = found["gate"]["passed"]
+        click.echo("\nNothing speaks against promoting it." if passed else "\nPromotion blocked:")
+        for reason in found["gate"]["reasons"]:
+            click.echo(f"- {reason}")

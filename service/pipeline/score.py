@@ -18,6 +18,7 @@ from classifier import SignalInput
 from classifier.artifact import read_manifest
 from classifier.text import fold
 from service import log, metrics
+from service.pipeline.second import SecondStage
 from service.records import Draft, Scored, Signal
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Explained(Struct, frozen=True):
     margin: float
     bias: float
     rest: float
-    """The share of what belongs to no word, and of being one window of many."""
+    """What is taken off where one window of a long text decided; 0 otherwise."""
     tokens: tuple[tuple[int, int, float], ...]
     """Start, end, share: margin = bias + rest + all shares."""
     spans: tuple[tuple[int, int], ...]
@@ -51,11 +52,17 @@ class Card(Struct, frozen=True):
 
 
 class Scorer:
-    """Scores drafts with one loaded model, or with none."""
+    """Scores drafts with one loaded model, or with none; perhaps with a second stage behind it."""
 
-    def __init__(self, model: classifier.Classifier | None, card: Card | None = None) -> None:
+    def __init__(
+        self,
+        model: classifier.Classifier | None,
+        card: Card | None = None,
+        second: SecondStage | None = None,
+    ) -> None:
         self.model = model
         self.card = card
+        self.second = second
         self._waiting: list[tuple[str, asyncio.Future[NDArray[float32] | None]]] = []
 
     @property
@@ -75,7 +82,7 @@ class Scorer:
 
     async def score(self, draft: Draft) -> Scored:
         """Everything the checks say about one draft."""
-        row = await self._row(draft.body)
+        row, version = await self._judged(draft.body)
         signals = classifier.run_signals(_signal_input(draft))
         return Scored(
             scores=self._named(row),
@@ -83,15 +90,25 @@ class Scorer:
             links=classifier.link_count(draft.body),
             fingerprint=classifier.fingerprint(draft.body),
             folded=fold(draft.body),
-            model=self.version if row is not None else "",
+            model=version,
         )
+
+    async def _judged(self, text: str) -> tuple[NDArray[float32] | None, str]:
+        """The scores of a text and the versions of what made them, joined by a plus sign."""
+        row = await self._row(text)
+        if row is None or self.second is None:
+            return row, self.version if row is not None else ""
+        refined = await self.second.refined(text, row)
+        if refined is None:
+            return row, self.version
+        return refined, f"{self.version}+{self.second.version}"
 
     def spans(self, text: str, label: str) -> tuple[tuple[int, int], ...]:
         """The words that spoke most for a label, as code-point ranges of the text."""
         return tuple(self.model.spans(text, label)) if self.model else ()
 
     def explain(self, text: str, label: str) -> Explained | None:
-        """Exact shares of a label's margin; None without a model."""
+        """Exact shares of a label's margin in the first stage; None without a model."""
         if self.model is None:
             return None
         found = self.model.explain(text, label)
@@ -100,7 +117,7 @@ class Scorer:
             label=label,
             margin=found.margin,
             bias=found.bias,
-            rest=found.rest - found.penalty,
+            rest=-found.penalty,
             tokens=tuple((t.start, t.end, t.weight) for t in found.tokens),
             spans=self.spans(text, label),
             without=without,
@@ -145,15 +162,30 @@ class Scorer:
         return rows
 
 
-def load_scorer(folder: str) -> Scorer:
-    """A scorer with the artifact in `folder` ('' = the shipped one); if bad, one without."""
+def load_scorer(folder: str, *, semantic: bool = False, graph_cache: Path | None = None) -> Scorer:
+    """A scorer with the artifact in `folder` ('' = the shipped one); if bad, one without.
+
+    With `semantic` there is a second stage, which leaves everything to the first if it is bad.
+    """
     path = Path(folder) if folder else classifier.default_artifact()
     try:
         model = classifier.load(path)
     except classifier.ArtifactError as error:
         log.get("score").error("model_refused", folder=str(path), why=str(error))
         return Scorer(None)
-    return Scorer(model, Card((path / "CARD.md").read_text(), dict(read_manifest(path).metrics)))
+    card = Card((path / "CARD.md").read_text(), dict(read_manifest(path).metrics))
+    return Scorer(model, card, load_second_stage(graph_cache) if semantic else None)
+
+
+def load_second_stage(graph_cache: Path | None, folder: Path | None = None) -> SecondStage:
+    """The second stage from `folder` (None = the shipped one); if bad, one that reads nothing."""
+    from classifier import semantic
+
+    try:
+        return SecondStage(semantic.load(folder, graph_cache))
+    except classifier.ArtifactError as error:
+        log.get("score").error("second_stage_refused", why=str(error))
+        return SecondStage(None)
 
 
 def _signal_input(draft: Draft) -> SignalInput:
@@ -164,4 +196,5 @@ def _signal_input(draft: Draft) -> SignalInput:
         url=draft.url,
         honeypot=draft.honeypot,
         elapsed_ms=draft.elapsed_ms,
+        language=draft.locale or "",
     )

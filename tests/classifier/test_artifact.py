@@ -35,7 +35,7 @@ def test_every_flipped_bit_in_the_weights_is_refused(copy):
             load(copy)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "CARD.md", "SHA256SUMS"])
+@pytest.mark.parametrize("name", ["manifest.json", "lexicon.tsv", "CARD.md", "SHA256SUMS"])
 def test_every_flipped_bit_in_the_other_files_is_refused(copy, name):
     path = copy / name
     good = path.read_bytes()
@@ -79,23 +79,36 @@ def test_a_pickled_object_array_is_never_read(copy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "format"),
+        ({"format": 1}, "format"),
         ({"features_version": 99}, "features version"),
-        ({"labels": ["spam"]}, "labels"),
-        ({"char_bits": 40}, "table sizes"),
-        ({"char_bits": 13}, "shape"),
-        ({"dtype": "|O"}, "dtype"),
-        ({"window": 0}, "window"),
-        ({"bias": [0.0] * 7}, "bias"),
-        ({"slope": [1e400] * 8}, "slope|manifest"),
+        ({"heads": []}, "labels"),
         ({"sha256": {}}, "SHA-256"),
         ({"self_test": []}, "self-test"),
         ({"surprise": 1}, "surprise"),
-        ({"scale": [9.0] * 8}, "self-test"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(copy, change, message):
     rewrite(copy, **change)
+    with pytest.raises(ArtifactError, match=message):
+        load(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": ["spam"]}, "labels"),
+        ({"char_bits": 40}, "table sizes"),
+        ({"char_bits": 13}, "bytes, expected"),
+        ({"language": "../x"}, "one a language"),
+        ({"bias": [0.0] * 7}, "bias"),
+        ({"slope": [1e400] * 8}, "slope|manifest"),
+        ({"scale": [9.0] * 8}, "self-test"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_head_that_does_not_fit_is_refused(copy, change, message):
+    heads = json.loads((copy / "manifest.json").read_bytes())["heads"]
+    rewrite(copy, heads=[heads[0] | change, *heads[1:]])
     with pytest.raises(ArtifactError, match=message):
         load(copy)
 
@@ -114,5 +127,5 @@ def test_a_missing_weight_file_is_refused(copy):
 
 
 def test_the_weights_are_mapped_read_only(tiny_model):
-    weights = load(tiny_model).weights
-    assert not weights.flags.writeable
+    model = load(tiny_model)
+    assert not any(head.table.weights.flags.writeable for head in model.heads)

@@ -20,7 +20,7 @@ def source(name, judge, **changes):
 
 
 def test_a_label_that_the_source_did_not_judge_is_missing_not_zero(tmp_path):
-    write(tmp_path, "a", [{"text": "buy this now", "label": 1, "lang": "id"}])
+    write(tmp_path, "a", [{"text": "buy this now", "label": 0, "lang": "id"}])
     rows = dataset.corpus(dataset.read(tmp_path, [source("a", spam)]))
     known = {label for i, label in enumerate(LABELS) if not np.isnan(rows.targets[0, i])}
     assert known == {"spam"}

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifier import SIGNALS, SignalInput, fingerprint, link_count, run_signals
+from classifier import (
+    NEAR,
+    SIGNALS,
+    SignalInput,
+    apart,
+    fingerprint,
+    link_count,
+    run_signals,
+    simhash,
+)
 
 CASES = [
     ("links.count", {"text": "see http://a.example.com/x and www.b.org"}),
@@ -20,6 +29,10 @@ CASES = [
     ("repetition", {"text": "buy buy buy buy buy buy buy buy now"}),
     ("obfuscation", {"text": "frее mоnеу for you"}),
     ("praise.template", {"text": "Great post! Keep it up.", "url": "http://x.com"}),
+    (
+        "language.other",
+        {"text": "Das ist ein sehr guter Artikel, vielen Dank dafür, weiter so", "language": "en"},
+    ),
     ("honeypot", {"text": "hi", "honeypot": "x"}),
     ("elapsed", {"text": "hi", "elapsed_ms": 300}),
     ("author.url", {"text": "hi", "url": "http://x.com"}),
@@ -89,6 +102,26 @@ def test_the_fingerprint_ignores_case_spacing_and_disguise():
     assert fingerprint("buy now") != fingerprint("buy later")
     assert len(fingerprint("")) == 16
     assert fingerprint("!!!") != fingerprint("???")
+
+
+def test_a_template_with_another_link_or_name_keeps_nearly_the_same_simhash():
+    template = (
+        "I read {} every day and it is the best blog about gardening that I know of, thank you"
+        " so much for sharing all of these ideas with us. Visit {} for cheap garden tools."
+    )
+    first = simhash(template.format("your page", "http://a.example/1"))
+    second = simhash(template.format("your page", "https://b.example/shop?x=77"))
+    assert apart(first, second) == 0
+    assert apart(first, simhash(template.format("this page", "http://c.example"))) <= 2 * NEAR
+    other = simhash("We moved to another database last year and the migration took a weekend.")
+    assert apart(first, other) > 2 * NEAR
+    assert simhash("") == simhash("!!!") == 0
+
+
+@pytest.mark.parametrize("language", ["", "de", "de-AT"])
+def test_a_text_in_the_language_of_its_page_raises_no_language_signal(language):
+    text = "Das ist ein sehr guter Artikel, vielen Dank dafür und weiter so"
+    assert run_signals(SignalInput(text=text, language=language)) == []
 
 
 def test_hostile_texts_do_not_slow_the_signals_down():

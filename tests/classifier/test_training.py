@@ -7,6 +7,7 @@ import pytest
 
 from classifier import ArtifactError, evaluate, load, train
 from classifier.labels import LABELS
+from classifier.training import HEADS
 from classifier.training import train as train_with_plan
 
 
@@ -49,7 +50,8 @@ def test_training_reports_its_progress_stage_by_stage(tiny_data, tiny_plan, tmp_
         progress=lambda stage, share: stages.append(stage),
     )
     assert [s for i, s in enumerate(stages) if s not in stages[:i]] == [
-        "read", "hash", *(f"fit {label}" for label in LABELS), "calibrate", "evaluate", "done",
+        "read", "count", "fit general", *(f"fit {language}" for language in HEADS),
+        "calibrate", "evaluate", "done",
     ]  # fmt: skip
 
 
@@ -64,7 +66,7 @@ def test_a_new_model_replaces_an_older_one_whole(tiny_model, tiny_data, tiny_pla
     (out / "stale.txt").write_text("old")
     train_with_plan(tiny_data, out, plan=tiny_plan)
     names = {path.name for path in out.iterdir()}
-    assert names == {"CARD.md", "SHA256SUMS", "manifest.json", "weights.npy"}
+    assert names == {"CARD.md", "SHA256SUMS", "lexicon.tsv", "manifest.json", "weights.npy"}
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 

@@ -10,11 +10,18 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
+import classifier
+from classifier.evaluation import HOLDS
 from service import settings
+from service.commands import models
+from service.records import Policy
 from service.store import embedded
 from service.store.launching import find_binary
 
@@ -447,6 +454,87 @@ def test_train_and_evaluate_make_and_measure_a_model(tmp_path):
         code, line = refused(tmp_path / "data", command, "--data", str(tmp_path / "rows"))
         assert (code, "jsonl.gz" in line) == (65, True)
     assert refused(tmp_path / "data", "train", "--data", "nowhere")[0] == 2
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """A folder of labelled rows that are none of the project's own sources."""
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    said = ["You are a complete idiot and a moron", "Thank you, this fixed the build"]
+    rows = [
+        {"text": f"{said[n % 2]}, number {n}.", "label": 1 - n % 2, "lang": ("en", "de")[n % 4 > 1]}
+        for n in range(120)
+    ]
+    (folder / "forum.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_evaluate_measures_any_folder_by_set_language_and_label(tmp_path, labelled):
+    """Every figure has an interval; --label says what a plain label judges."""
+    given = ("--data", str(labelled), "--rounds", "5")
+    found = asked(tmp_path / "data", "evaluate", *given)
+    assert found["rows"] == 120
+    assert set(found["languages"]) == {"en", "de"}
+    for name in ("auc", "average_precision", "recall_at_1%", "recall_at_5%", "ece"):
+        value, low, high = found["sets"]["forum"]["toxicity"][name]
+        assert 0 <= low <= high <= 1
+        assert 0 <= value <= 1
+    assert len(found["evasion"]["disguised"]["kinds"]) == 11
+    assert found["fairness"]["groups"]["groups"]
+    done = run(tmp_path / "data", "evaluate", *given, "--label", "insult")
+    assert re.search(r"forum +insult +120 +60 +[01]\.\d{3} \(", done.stdout), done.stdout
+    assert refused(tmp_path / "data", "evaluate", *given, "--label", "nice")[0] == 65
+
+
+def test_a_model_card_speaks_of_the_default_policy():
+    """The classifier may not import the service: its thresholds are a copy that must not drift."""
+    assert {label: limit.hold for label, limit in Policy().thresholds.items()} == HOLDS
+
+
+def test_evaluate_writes_a_report_with_plots(tmp_path, labelled):
+    """--out FOLDER."""
+    out = tmp_path / "out"
+    done = run(tmp_path / "data", "evaluate", "--data", str(labelled), "--out", str(out),
+               "--rounds", "2")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in out.iterdir()} == {
+        "REPORT.md", "report.json", "precision-recall-toxicity.svg", "reliability-toxicity.svg",
+    }  # fmt: skip
+    assert json.loads((out / "report.json").read_text())["sets"]["forum"]
+
+
+class Weaker:
+    """The shipped model with its scores blurred by each text's checksum."""
+
+    version = "weaker"
+
+    def __init__(self, model):
+        self.manifest, self.spans, self._score = model.manifest, model.spans, model.score
+
+    def score(self, texts):
+        blur = [[zlib.crc32(text.encode()) / 2**32] for text in texts]
+        return (0.2 * self._score(texts) + 0.8 * np.array(blur)).astype(np.float32)
+
+
+def test_evaluate_compares_two_models_and_gates_a_promotion(tmp_path, labelled, monkeypatch):
+    """A model may take its own place; a weaker one may not: the reasons, and exit code 1."""
+    ours = str(classifier.default_artifact())
+    given = ("--data", str(labelled), "--rounds", "20", "--gate")
+    found = asked(tmp_path / "data", "evaluate", *given, "--against", ours)
+    assert found["gate"] == {"passed": True, "reasons": []}
+    assert found["against"]["sets"]["forum"]["verdict"] == "same"
+    load = classifier.load
+    monkeypatch.setattr(
+        classifier, "load", lambda f: load(f) if str(f) == ours else Weaker(load(Path(ours)))
+    )
+    asked_for = [*given, "--model", str(tmp_path), "--against", ours]
+    done = CliRunner().invoke(models.evaluate, asked_for)
+    assert done.exit_code == 1, done.output
+    told = done.stdout.partition("Promotion blocked:")[2]
+    assert "- ROC-AUC of toxicity on forum went from" in told
+    assert "worse" in done.stdout.partition("Model weaker against")[2]
+    assert refused(tmp_path / "data", "evaluate", *given)[0] == 2  # against what?
 
 
 def test_bench_runs_scripts_and_merges_what_they_say(tmp_path):

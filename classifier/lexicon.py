@@ -1,0 +1,144 @@
+"""The words a model has met: which are in use, which are weighty, which mark a language.
+
+Kept as ``lexicon.tsv``: word, weight (empty unless it is mostly met in abuse), the language
+that it marks (empty for most), the most frequent first. Plain counts, no model: ``learn``.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log
+from typing import Final
+
+from classifier.errors import ArtifactError
+from classifier.repair import Repairs
+
+LARGEST: Final = 4 << 20  # bytes of the file
+_FEWEST_TEXTS = 5  # texts that a word stands in, to count as in use
+_WEIGHTY_TEXTS = 8  # texts a weighty word stands in
+_WEIGHTY_SHARE = 0.62  # share of them that are abuse
+_SHORTEST_WEIGHTY = 4  # letters
+_MARKER_SHARE = 0.003  # of a language's texts that hold a marker
+_MARKER_TIMES = 5.0  # how many times more often than in the next language
+# How far down the list a word of that many letters may stand to be joined to others.
+_COMMON: Mapping[int, int] = {2: 160, 3: 1200, 4: 5000, 5: 9000}
+_LONGER = 14_000
+_JOINED_LETTERS = ("a", "i", "u")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One line: the word, how strongly it speaks for abuse (0: it does not), its language."""
+
+    text: str
+    weight: float = 0.0
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The words, the most frequent first."""
+
+    words: tuple[Word, ...] = ()
+    markers: dict[str, str] = field(default_factory=dict)
+
+    def repairs(self) -> Repairs:
+        """What the words tell about disguised ones."""
+        known = frozenset(word.text for word in self.words)
+        weighty = {word.text: word.weight for word in self.words if word.weight}
+        return Repairs(known, frozenset(self._common()), weighty)
+
+    def _common(self) -> Iterable[str]:
+        yield from _JOINED_LETTERS
+        for place, word in enumerate(self.words):
+            text = word.text
+            frequent = not word.weight and place < _COMMON.get(len(text), _LONGER)
+            if frequent and len(text) > 1 and text.isascii() and text.isalpha():
+                yield text
+
+
+def lexicon(words: Iterable[Word]) -> Lexicon:
+    """A lexicon of these words, in this order."""
+    kept = tuple(words)
+    return Lexicon(kept, {word.text: word.language for word in kept if word.language})
+
+
+def encode(found: Lexicon) -> bytes:
+    """The lexicon as the bytes of its file."""
+    lines = (f"{w.text}\t{w.weight or ''}\t{w.language}\n" for w in found.words)
+    return "".join(lines).encode("utf-8")
+
+
+def decode(raw: bytes) -> Lexicon:
+    """The lexicon in the bytes of a file; ``ArtifactError`` if they are not one."""
+    try:
+        return lexicon(map(_word, raw.decode("utf-8").splitlines()))
+    except (UnicodeDecodeError, ValueError) as error:
+        raise ArtifactError(f"not a lexicon: {error}") from error
+
+
+def _word(line: str) -> Word:
+    text, weight, language = line.split("\t")
+    if not text:
+        raise ValueError("a line without a word")
+    return Word(text, float(weight or 0.0), language)
+
+
+@dataclass(slots=True)
+class Counts:
+    """In how many texts each word stands: all, abusive and judged English ones, by language."""
+
+    texts: Counter[str] = field(default_factory=Counter)
+    abusive: Counter[str] = field(default_factory=Counter)
+    judged: Counter[str] = field(default_factory=Counter)
+    languages: dict[str, Counter[str]] = field(default_factory=dict)
+    sizes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, words: Iterable[str], language: str, abusive: float | None) -> None:
+        """Count a text with these distinct words; ``abusive`` is None if nobody judged it."""
+        found = list(words)
+        self.texts.update(found)
+        self.sizes[language] += 1
+        self.languages.setdefault(language, Counter()).update(found)
+        if abusive is not None and language == "en":
+            self.judged.update(found)
+            if abusive:
+                self.abusive.update(found)
+
+
+def learn(counts: Counts, marked: Sequence[str], known_abuse: Iterable[str] = ()) -> Lexicon:
+    """The lexicon of counted texts, with marker words for the languages ``marked``.
+
+    ``known_abuse`` are words taken as weighty without having been met.
+    """
+    abuse = set(known_abuse)
+    for word in abuse:
+        counts.texts[word] = max(counts.texts[word], _FEWEST_TEXTS)
+    ranked = sorted(counts.texts.items(), key=lambda item: (-item[1], item[0]))
+    return lexicon(
+        Word(text, _weight(counts, text, text in abuse), _marked(counts, text, marked))
+        for text, held in ranked
+        if held >= _FEWEST_TEXTS and text.isalpha()
+    )
+
+
+def _weight(counts: Counts, word: str, known: bool) -> float:
+    """Log-odds of abuse in the texts that hold the word, 0 unless mostly abuse."""
+    if not (word.isascii() and len(word) >= _SHORTEST_WEIGHTY):
+        return 0.0
+    judged, abusive = counts.judged[word], counts.abusive[word]
+    share = (abusive + 0.5) / (judged + 1.0)
+    if judged >= _WEIGHTY_TEXTS and share < (0.4 if known else _WEIGHTY_SHARE):
+        return 0.0
+    if judged < _WEIGHTY_TEXTS and not known:
+        return 0.0
+    return round(max(log(share / (1 - share)), 0.1), 2)
+
+
+def _marked(counts: Counts, word: str, languages: Sequence[str]) -> str:
+    """The language that the word marks: frequent there and rare in all others."""
+    held = {language: counts.languages.get(language, Counter())[word] for language in languages}
+    shares = sorted(((n / max(counts.sizes[la], 1), la) for la, n in held.items()), reverse=True)
+    first, second = shares[0], shares[1] if len(shares) > 1 else (0.0, "")
+    clear = first[0] >= _MARKER_SHARE and first[0] > _MARKER_TIMES * second[0]
+    return first[1] if clear else ""

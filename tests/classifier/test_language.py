@@ -1,0 +1,36 @@
+"""The language of a text is told by script and marker words first, by a library last."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("I think this is a very good article and I agree with it.", "en"),
+        ("idiot", "en"),
+        ("Das ist ein wirklich guter Artikel, vielen Dank dafür.", "de"),
+        ("Bu yazı çok güzel olmuş ama daha iyi bir çeviri gerek.", "tr"),
+        ("Je pense que les gens sont très contents de cet article.", "fr"),
+        ("Você não sabe o que está falando, isso é muito bom.", "pt"),
+        ("这是一个非常好的评论，谢谢你", "zh"),
+        ("이 기사는 정말 좋습니다 감사합니다", "ko"),
+        ("شكرا جزيلا على هذا المقال الرائع", "ar"),
+        ("yeh bohat acha hai lekin tum kya kar rahe ho bhai", "ur-Latn"),
+        ("Большое спасибо за эту статью", "ru"),
+        ("Muchas gracias por este artículo, me ha gustado mucho leerlo", "es"),
+        ("これはとても良い記事です", "ja"),
+        ("", "und"),
+        ("12345 !!!", "und"),
+    ],
+)
+def test_the_language_of_plain_sentences(shipped, text, language):
+    assert shipped.language(text) == language
+
+
+def test_the_model_says_which_languages_it_was_trained_for(shipped):
+    assert shipped.languages[0] == "en"
+    assert {"tr", "zh", "ko", "pt", "de", "fr", "ar", "ur-Latn"} <= set(shipped.languages)
+
+
+def test_a_lone_surrogate_is_no_reason_to_fail(shipped):
+    assert shipped.language("\ud800 wörter \udfff über alles mögliche") != ""
