@@ -46,7 +46,7 @@ class Lexicon:
         """What the words tell about disguised ones."""
         known = frozenset(word.text for word in self.words)
         weighty = {word.text: word.weight for word in self.words if word.weight}
-        return Repairs(known, frozenset(self._common()), weighty)
+        return Repairs(known, tuple(self._common()), weighty)
 
     def _common(self) -> Iterable[str]:
         yield from _JOINED_LETTERS

@@ -1,19 +1,23 @@
 """Words behind disguises that no rule of spelling undoes: stars, typos, joined words.
 
-Only a *weighty* word, one that is mostly met in abuse, is ever put in, and only for a token
-that is no word anybody uses (``known``): "fcuk" is read as it is meant, "duck" stays a duck.
+Only a token that is no word anybody uses (``known``) is read as another: "fcuk" as it is
+meant, "duck" stays a duck. A *weighty* word, one that is mostly met in abuse, comes first;
+then a frequent one, since around an insult it helps to know what it is said of.
 Distances are those of Damerau 1964 restricted to one step (a letter missing, doubled, wrong,
 or two swapped), found by looking up deletions (the symmetric-delete idea of Garbe 2012).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 
 from classifier.lookalikes import latin_lookalikes
 
 _SHORTEST_TYPO = 4  # letters of a word that a slip is looked for in
 _LONGEST_TYPO = 20
+_SHORTEST_FREQUENT = 5  # letters of a frequent word that a slip is looked for in
+_FREQUENT = 5000  # words that count as frequent
+_SHORTEST_PLAIN = 3  # letters of each of two joined words of which none is weighty
 _SHORTEST_JOINED = 6  # letters of two words written as one
 _LONGEST_JOINED = 40
 _SHORTEST_PART = 4  # letters of a weighty word inside joined words
@@ -33,14 +37,18 @@ Weights = Mapping[str, float]
 class Repairs:
     """What to read instead of a token, from the words met in training.
 
-    ``known`` are words in use, ``common`` the small words that others are joined to,
-    ``weighty`` maps words mostly met in abuse to how strongly they speak for it.
+    ``known`` are words in use, ``common`` those that others may be joined to, the most
+    frequent first, ``weighty`` maps words mostly met in abuse to how strongly they speak for it.
     """
 
-    def __init__(self, known: Set[str], common: Set[str], weighty: Weights) -> None:
+    def __init__(self, known: Set[str], common: Sequence[str], weighty: Weights) -> None:
         self._known = known
-        self._common = common
+        self._common = frozenset(common)
         self._weighty = weighty
+        frequent = [word for word in common if len(word) >= _SHORTEST_FREQUENT][:_FREQUENT]
+        # Every weighty word is above every frequent one.
+        self._strength = {word: -float(place) for place, word in enumerate(frequent, 1)}
+        self._strength.update(weighty)
 
     def word(self, token: str) -> tuple[str, ...] | None:
         """What is meant by a word of the normal form that nobody uses; None for as written."""
@@ -89,24 +97,25 @@ class Repairs:
         return self._strongest(word for word in self._near(token) if word[0] == token[0])
 
     def _near(self, token: str) -> Iterator[str]:
-        """Weighty words one slip away from the token."""
+        """Weighty and frequent words one slip away from the token."""
         yield from self._deletions.get(token, ())
         for shorter in _deletions(token):
-            if shorter in self._weighty and len(shorter) >= _SHORTEST_TYPO:
+            if shorter in self._strength and len(shorter) >= _SHORTEST_TYPO:
                 yield shorter
             for word in self._deletions.get(shorter, ()):
                 if len(word) == len(token) and _one_slip(word, token):
                     yield word
 
     def _joined(self, token: str) -> tuple[str, ...] | None:
-        """The fewest words that make up the token, one of them weighty, the others common."""
+        """The fewest words that make up the token: common ones around a weighty one, or two."""
         best: list[tuple[int, float, tuple[str, ...]] | None] = [(0, 0.0, ())]
         for end in range(1, len(token) + 1):
             best.append(self._best_end(token, end, best))
         found = best[-1]
-        if found is None or found[1] == 0.0 or found[0] < 2:
+        if found is None or found[0] < 2:
             return None
-        return found[2]
+        plain = found[0] == 2 and min(map(len, found[2])) >= _SHORTEST_PLAIN
+        return found[2] if found[1] < 0.0 or plain else None
 
     def _best_end(
         self, token: str, end: int, best: list[tuple[int, float, tuple[str, ...]] | None]
@@ -124,7 +133,7 @@ class Repairs:
         return chosen
 
     def _strongest(self, words: Iterable[str]) -> str | None:
-        return max(words, key=lambda word: (self._weighty[word], word), default=None)
+        return max(words, key=lambda word: (self._strength[word], word), default=None)
 
     @cached_property
     def _by_letter(self) -> dict[str, list[str]]:
@@ -136,7 +145,7 @@ class Repairs:
     @cached_property
     def _deletions(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for word in self._weighty:
+        for word in self._strength:
             if len(word) >= _SHORTEST_TYPO:
                 for shorter in _deletions(word):
                     found.setdefault(shorter, []).append(word)

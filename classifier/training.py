@@ -52,7 +52,7 @@ _SELF_TESTS: Final = (
     "You are a complete idiot, get lost.",
     "Buy cheap watches at http://example.com/shop today!!!",
     "ｙｏｕ ѕtupid f.o.o.l, you id*ot and a b a s t a r d",
-    "Привет, спасибо за статью",
+    "이 기사는 정말 좋습니다 감사합니다",  # none of them needs the library for languages
     "Sen tam bir aptalsın, defol git buradan",
     "",
 )

@@ -29,6 +29,9 @@ BATCH: Final = 64
 """Texts in one vectorised call at most; further ones wait for the next, so that the loop turns."""
 
 
+_WARMING: Final = "Muchas gracias por un artículo tan interesante"
+
+
 class Explained(Struct, frozen=True):
     """Why a text has its score for one label: shares of the margin, in log-odds."""
 
@@ -173,6 +176,7 @@ def load_scorer(folder: str, *, semantic: bool = False, graph_cache: Path | None
     except classifier.ArtifactError as error:
         log.get("score").error("model_refused", folder=str(path), why=str(error))
         return Scorer(None)
+    model.language(_WARMING)  # reads the language library now, not while a comment waits
     card = Card((path / "CARD.md").read_text(), dict(read_manifest(path).metrics))
     return Scorer(model, card, load_second_stage(graph_cache) if semantic else None)
 

@@ -27,7 +27,7 @@ def test_every_flipped_bit_in_the_weights_is_refused(copy):
     path = copy / "weights.npy"
     good = path.read_bytes()
     draw = random.Random(7)
-    for place in [*range(0, 128, 5), *(draw.randrange(len(good)) for _ in range(100))]:
+    for place in [*range(0, 128, 5), *(draw.randrange(len(good)) for _ in range(6000))]:
         bad = bytearray(good)
         bad[place] ^= 1 << draw.randrange(8)
         path.write_bytes(bytes(bad))
@@ -40,7 +40,7 @@ def test_every_flipped_bit_in_the_other_files_is_refused(copy, name):
     path = copy / name
     good = path.read_bytes()
     draw = random.Random(8)
-    for _ in range(100):
+    for _ in range(1000):
         bad = bytearray(good)
         bad[draw.randrange(len(good))] ^= 1 << draw.randrange(8)
         path.write_bytes(bytes(bad))
