@@ -24,6 +24,7 @@ SINGLE: Final = 8  # one Latin letter by itself
 FIRST_MARKER: Final = 9
 
 _ENOUGH = 0.12  # share of words that must be markers of a language
+_CLOSE = ("pt", "fr", "de")  # near relatives (Spanish, Italian, Dutch) share their markers
 _SCRIPT_SHARE = 0.3  # share of tokens from which on a script decides
 _FEWEST_WORDS = 4  # Latin words below which only markers tell a language from English
 # What comments are written in; the library's minor languages only attract short English texts.
@@ -83,7 +84,8 @@ def _by_script(counts: Sequence[int], words: int) -> str | None:
 def _by_markers(found: Sequence[int], words: int, languages: Sequence[str]) -> str | None:
     best = max(found, default=0)
     if best and best >= _ENOUGH * words and 2 * best > sum(found):
-        return languages[found.index(best)]
+        told = languages[found.index(best)]
+        return None if told in _CLOSE else told
     return ENGLISH if words < _FEWEST_WORDS and not best else None
 
 
