@@ -95,8 +95,8 @@ def save(
     (fresh / CARD).write_text(card, encoding="utf-8")
     seal(fresh)
     for path in fresh.iterdir():
-        _sync(path)
-    _swap(fresh, folder)
+        sync(path)
+    swap(fresh, folder)
 
 
 def seal(folder: Path) -> None:
@@ -113,7 +113,7 @@ def read(folder: Path) -> tuple[Manifest, list[Weights], Lexicon]:
         _read_array(folder / name, _shape(record), manifest.sha256.get(name, ""))
         for name, record in zip(names, manifest.heads, strict=True)
     ]
-    raw = _read_bytes(folder / LEXICON, lexicon.LARGEST)
+    raw = read_bytes(folder / LEXICON, lexicon.LARGEST)
     if hashlib.sha256(raw).hexdigest() != manifest.sha256.get(LEXICON, ""):
         raise ArtifactError(f"{folder / LEXICON}: SHA-256 differs from the manifest")
     _check_seal(folder, sorted((CARD, LEXICON, MANIFEST, *names)))
@@ -131,7 +131,7 @@ def _shape(record: HeadRecord) -> tuple[int, int]:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest alone, checked against what this program understands."""
     path = folder / MANIFEST
-    raw = _read_bytes(path, LARGEST_MANIFEST)
+    raw = read_bytes(path, LARGEST_MANIFEST)
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -173,7 +173,7 @@ def _head_problem(record: HeadRecord) -> str:
 
 
 def _check_seal(folder: Path, names: list[str]) -> None:
-    written = _read_bytes(folder / SUMS, LARGEST_MANIFEST).splitlines()
+    written = read_bytes(folder / SUMS, LARGEST_MANIFEST).splitlines()
     actual = _sums(folder, names).encode("ascii").splitlines()
     for name, line in zip(names, actual, strict=True):
         if line not in written:
@@ -213,7 +213,8 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return header.getvalue()
 
 
-def _read_bytes(path: Path, largest: int) -> bytes:
+def read_bytes(path: Path, largest: int) -> bytes:
+    """A file of at most ``largest`` bytes; ``ArtifactError`` if it is larger or missing."""
     try:
         if path.stat().st_size > largest:
             raise ArtifactError(f"{path}: larger than {largest} bytes")
@@ -230,12 +231,13 @@ def _sha256(path: Path) -> str:
         raise ArtifactError(f"{path}: {error.strerror}") from error
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file's bytes on disk before going on."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def _swap(fresh: Path, folder: Path) -> None:
+def swap(fresh: Path, folder: Path) -> None:
     """Put ``fresh`` where ``folder`` is; an older folder is set aside first, then removed."""
     if not folder.exists():
         fresh.rename(folder)

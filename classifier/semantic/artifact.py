@@ -17,10 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
-from classifier.artifact import CARD, LARGEST_MANIFEST, MANIFEST, SUMS, SelfTest
-from classifier.artifact import _read_bytes as read_bytes
-from classifier.artifact import _swap as swap
-from classifier.artifact import _sync as sync
+from classifier.artifact import (
+    CARD,
+    LARGEST_MANIFEST,
+    MANIFEST,
+    SUMS,
+    SelfTest,
+    read_bytes,
+    swap,
+    sync,
+)
 from classifier.errors import ArtifactError
 from classifier.labels import LABELS
 from classifier.semantic import minilm

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from classifier.artifact import _read_bytes as read_bytes
+from classifier.artifact import read_bytes
 from classifier.errors import ArtifactError
 from classifier.semantic import artifact, minilm
 from classifier.semantic.weights import merge
