@@ -69,7 +69,9 @@ def edge(app: App) -> App:
             return
         head = scope["method"] == "HEAD" and scope["path"] != STREAM
         if head:
-            scope["method"] = "GET"  # every GET answers HEAD; only the body is left out
+            # Every GET answers HEAD; only the body is left out. A copy, since the server reads
+            # its own scope to know that no body follows: told GET, it would break the connection.
+            scope = {**scope, "method": "GET"}
         started, status = time.perf_counter(), 500
 
         async def sending(message: Message) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import closing
+from http.client import HTTPConnection
 
 import httpx
 import pytest
@@ -370,6 +372,20 @@ def test_every_text_is_explained_and_head_answers_as_get_without_a_body(plain_si
     assert all(item["tokens"] for item in scored["items"])
     head = plain_site.ask("HEAD", "/readyz")
     assert (head.status_code, head.content) == (200, b"")
+
+
+def test_a_connection_lives_on_after_head(winnow: Winnow) -> None:
+    host, port = winnow.url.removeprefix("http://").split(":")
+    with closing(HTTPConnection(host, int(port), timeout=10)) as connection:
+        connection.connect()
+        first = connection.sock
+        for method in ("HEAD", "GET", "HEAD", "HEAD", "GET"):
+            connection.request(method, "/readyz")
+            answer = connection.getresponse()
+            body = answer.read()
+            assert (answer.status, bool(body)) == (200, method == "GET")
+            assert int(answer.headers["content-length"]) > 0
+        assert connection.sock is first
 
 
 def test_a_wrong_entry_of_a_mapping_is_named_by_its_key(plain_site: Site) -> None:
