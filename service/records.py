@@ -437,6 +437,19 @@ class StoredComment(Struct, kw_only=True):
     lease: Lease | None = None
 
 
+class Label(Struct, array_like=True, kw_only=True):
+    """What somebody said of a text, for the model to learn from."""
+
+    text: str
+    labels: dict[str, float]
+    """Label → 0 to 1: how sure they were that it applies; what is absent was not judged."""
+    source: str
+    """Through which door it came: `perspective`, `akismet`, …"""
+    actor: str = ""
+    at: int = 0
+    language: str = ""
+
+
 # --------------------------------------------------------------------- sites and keys
 
 SiteId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]

@@ -17,7 +17,7 @@ from service.errors import Invalid, Malformed, Unavailable
 from service.ids import Secrets
 from service.incoming import Incoming, id_of, imported_id, read_line
 from service.pipeline.decide import decide, matching_bans
-from service.pipeline.enqueue import enqueue, private_part, status_of
+from service.pipeline.enqueue import author_key, enqueue, private_part, status_of
 from service.pipeline.rules import RuleBook, Rules
 from service.pipeline.score import Scorer
 from service.records import (
@@ -231,7 +231,7 @@ class Import:
         at = self._clock() if draft.created_at is None else draft.created_at
         for _ in range(ATTEMPTS):
             rules = await self._book.get(self._site)
-            author = self._secrets.author_id(self._site, draft.email)
+            author = self._secrets.author_id(self._site, author_key(draft))
             scored, verdict = await self._verdict(incoming, rules, author, at)
             comment = _comment(
                 incoming,

@@ -48,6 +48,15 @@ def private_part(draft: Draft) -> Private:
     )
 
 
+def author_key(draft: Draft) -> str:
+    """What an author is known by: the address, else where the comment came from and the name.
+
+    Comments without an address come from other systems only. A name alone is nobody: anyone could
+    earn trust, or ruin it, for all who use it.
+    """
+    return draft.email or f"\n{draft.ip}\n{draft.name}"
+
+
 def status_of(verdict: Verdict) -> Status:
     """Where a verdict puts a comment."""
     return STATUS_OF_OUTCOME[verdict.outcome]

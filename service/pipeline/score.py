@@ -96,6 +96,11 @@ class Scorer:
             model=version,
         )
 
+    async def judged(self, text: str) -> tuple[dict[str, float] | None, str]:
+        """A text's score for each label, and the version of what made them; None: no model."""
+        row, version = await self._judged(text)
+        return self._named(row), version
+
     async def _judged(self, text: str) -> tuple[NDArray[float32] | None, str]:
         """The scores of a text and the versions of what made them, joined by a plus sign."""
         row = await self._row(text)

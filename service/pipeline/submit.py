@@ -15,7 +15,7 @@ from service import metrics
 from service.errors import Conflict, NotFound, Unavailable, invalid
 from service.ids import Secrets, Sequence, random_id
 from service.pipeline.decide import decide, matching_bans
-from service.pipeline.enqueue import enqueue, private_part, status_of
+from service.pipeline.enqueue import author_key, enqueue, private_part, status_of
 from service.pipeline.rules import RuleBook, Rules
 from service.pipeline.score import Scorer
 from service.records import Comment, Draft, Entry, Facts, Scored, Status, StoredComment, Verdict
@@ -64,7 +64,7 @@ class Intake:
             IdempotencyMismatch, NotFound, Unavailable: nothing was stored.
         """
         scored = await self._scorer.score(draft)
-        author = self._secrets.author_id(site, draft.email)
+        author = self._secrets.author_id(site, author_key(draft))
         for _ in range(ATTEMPTS):
             rules = await self._rules.get(site)
             around = await self._look_around(

@@ -11,6 +11,7 @@ from service.store.connect import RedisError, Wire, connect
 from service.store.decisions import Decisions
 from service.store.events import Events
 from service.store.health import Health
+from service.store.labels import Labels
 from service.store.limits import Limits
 from service.store.pages import Pages
 from service.store.queues import Queues
@@ -35,6 +36,7 @@ class Store:
         self.api_keys = ApiKeys(self.wire)
         self.sessions = Sessions(self.wire)
         self.limits = Limits(self.wire)
+        self.labels = Labels(self.wire, sealed)
         self.events = Events(self.wire, url)
         self.health = Health(self.wire)
 

@@ -129,6 +129,14 @@ class SiteKeys:
         """string, the policy's window: how many comments had this folded text."""
         return f"{self._prefix}t:{fingerprint}"
 
+    def labels(self) -> str:
+        """hash, for ever, 100,000 at most: name of a text → Label, encrypted."""
+        return self._prefix + "labels"
+
+    def labels_order(self) -> str:
+        """zset, for ever: names of labelled texts; score = when, in ms."""
+        return self._prefix + "labels-order"
+
     def events(self) -> str:
         """stream, 7 d at least: the outbox, one entry per fact, no personal data."""
         return self._prefix + "events"

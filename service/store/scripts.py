@@ -18,6 +18,7 @@ NAMES = (
     "configuration",
     "remove",
     "take_token",
+    "label",
 )
 
 

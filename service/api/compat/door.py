@@ -1,0 +1,58 @@
+"""What the emulated APIs have in common: who may enter, bodies, and answers of exact bytes.
+
+Each door reads a foreign request, asks the pipeline, and shapes a foreign answer; its failures are
+in the foreign shape, too, so each registers its own exception handler with its routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from litestar import Response
+from msgspec import Struct
+
+from service import auth
+from service.records import Credential
+from service.services import Services
+
+TEXT: Final = "text/plain; charset=utf-8"
+JSON: Final = "application/json; charset=UTF-8"
+
+
+class Guest(Struct, frozen=True):
+    """Who came through a door."""
+
+    credential: Credential
+    site: str | None
+    """The site of their key; None where it reaches several (an admin key)."""
+    limits: dict[str, str]
+    """The RateLimit headers of their answer."""
+
+
+async def enter(parts: Services, key: str) -> Guest:
+    """Whoever this key belongs to, counted against its rate limit.
+
+    Raises:
+        Unauthenticated: the key is unknown, revoked or expired, or empty.
+        Forbidden: it does not open the emulated APIs.
+        Throttled, Unavailable.
+    """
+    credential = await parts.gate.credential(f"Bearer {key}", parts.now())
+    auth.allow(credential, "doors")
+    limits = await parts.throttle.submission(credential, "")
+    sites = credential.sites
+    site = next(iter(sites)) if sites is not None and len(sites) == 1 else None
+    return Guest(credential, site, limits)
+
+
+def exact(
+    content: bytes | str,
+    *,
+    status: int = 200,
+    media: str = TEXT,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """An answer of exactly these bytes."""
+    data = content.encode() if isinstance(content, str) else content
+    return Response(data, status_code=status, media_type=media, headers=dict(headers or {}))
