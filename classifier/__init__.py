@@ -1,13 +1,13 @@
 """Text in, probabilities and reasons out. Knows no network, no storage and no service.
 
 ``load`` opens a trained model, ``Classifier.score`` scores, ``Classifier.explain`` gives
-reasons; ``run_signals`` reports what plain rules see; ``train`` and ``evaluate`` make and
-measure models (they alone need scikit-learn, which they import when called).
+reasons; ``run_signals`` reports what plain rules see; ``train``, ``adapt`` and ``evaluate``
+make and measure models (they alone need scikit-learn, which they import when called).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from classifier.errors import ArtifactError
 from classifier.explain import Explanation
@@ -16,6 +16,9 @@ from classifier.labels import LABELS
 from classifier.links import link_count
 from classifier.model import Classifier, load
 from classifier.signals import SIGNALS, Signal, SignalInput, run_signals
+
+if TYPE_CHECKING:
+    from classifier.adapting import Judgement, Learnt
 
 __all__ = [
     "LABELS",
@@ -26,6 +29,7 @@ __all__ = [
     "Explanation",
     "Signal",
     "SignalInput",
+    "adapt",
     "apart",
     "default_artifact",
     "evaluate",
@@ -54,6 +58,20 @@ def train(
     from classifier.training import train as run
 
     return run(data, out, seed=seed, progress=progress)
+
+
+def adapt(
+    base: Path,
+    judged: Iterable["Judgement"],
+    out: Path,
+    *,
+    name: str,
+    tell: Callable[[str, float], None] | None = None,
+) -> list["Learnt"]:
+    """Write ``base`` to ``out`` with what a site's judgements add; see ``adapting.adapt``."""
+    from classifier.adapting import adapt as run
+
+    return run(base, judged, out, name=name, tell=tell)
 
 
 def evaluate(artifact: Path, data: Path, *, rounds: int = 200) -> dict[str, Any]:

@@ -67,8 +67,11 @@ class Design:
 
     def times(self, weights: Floats) -> Floats:
         """Margins (n) of ``weights`` (rows), without bias."""
-        scaled = weights * self.scale
-        margins: Floats = (self.held @ (self.grams @ scaled) + self.pairs @ scaled) * self.root
+        return self.unscaled(weights * self.scale)
+
+    def unscaled(self, weights: Floats) -> Floats:
+        """Margins (n) of weights (rows) as they ship: the scale is in them."""
+        margins: Floats = (self.held @ (self.grams @ weights) + self.pairs @ weights) * self.root
         return margins
 
     def pick(self, rows: NDArray[np.intp]) -> "Design":

@@ -22,7 +22,8 @@ class FactoredLogisticRegression(LinearClassifierMixin, BaseEstimator):  # type:
     """Binary logistic regression on a :class:`Design`.
 
     ``C`` is the inverse strength of the L2 penalty, as in scikit-learn; ``max_iter`` bounds
-    the steps, which also keeps the weights of rare n-grams small.
+    the steps, which also keeps the weights of rare n-grams small. Unlike scikit-learn's it can
+    fit what is left over from ``margins`` that another model gives.
     """
 
     def __init__(self, C: float = 2.0, max_iter: int = 80, tol: float = 1e-6) -> None:  # noqa: N803
@@ -30,11 +31,20 @@ class FactoredLogisticRegression(LinearClassifierMixin, BaseEstimator):  # type:
         self.max_iter = max_iter
         self.tol = tol
 
-    def fit(self, X: Design, y: Floats, sample_weight: Floats) -> "FactoredLogisticRegression":  # noqa: N803
-        """Fit to truths 0 or 1 (n); gives ``coef_`` (rows, not yet scaled), ``intercept_``."""
+    def fit(
+        self,
+        X: Design,  # noqa: N803
+        y: Floats,
+        sample_weight: Floats,
+        margins: Floats | None = None,
+    ) -> "FactoredLogisticRegression":
+        """Fit to truths 0 or 1 (n); gives ``coef_`` (rows, not yet scaled), ``intercept_``.
+
+        ``margins`` (n) are log-odds that each row has already; the fit adds to them.
+        """
         from scipy.optimize import fmin_l_bfgs_b
 
-        loss = _Loss(X, np.where(y > 0.5, 1.0, -1.0), sample_weight * self.C)
+        loss = _Loss(X, np.where(y > 0.5, 1.0, -1.0), sample_weight * self.C, margins)
         start = np.zeros(len(X.scale) + 1)
         best, _, _ = fmin_l_bfgs_b(
             loss, start, maxiter=self.max_iter, m=10, pgtol=self.tol, factr=1e3
@@ -52,13 +62,17 @@ class FactoredLogisticRegression(LinearClassifierMixin, BaseEstimator):  # type:
 class _Loss:
     """The penalised log loss and its gradient at a point (weights, then bias)."""
 
-    def __init__(self, design: Design, signs: Floats, weights: Floats) -> None:
+    def __init__(
+        self, design: Design, signs: Floats, weights: Floats, margins: Floats | None
+    ) -> None:
         self._design, self._signs, self._weights = design, signs, weights
+        self._margins = np.zeros(len(signs)) if margins is None else margins
         self._held, self._pairs = design.held.T.tocsr(), design.pairs.T.tocsr()
         self._grams = design.grams.T.tocsr()
 
     def __call__(self, point: Floats) -> tuple[float, Floats]:
         margins = self._design.times(point[:-1].astype(np.float32)).astype(np.float64) + point[-1]
+        margins += self._margins
         agreed = self._signs * margins
         loss = float((self._weights * np.logaddexp(0, -agreed)).sum())
         slopes = -self._weights * self._signs * (0.5 - 0.5 * np.tanh(0.5 * agreed))

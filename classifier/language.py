@@ -32,6 +32,9 @@ _KNOWN = (
     "af ar bg bn ca cs da de el en es et fa fi fr he hi hr hu hy id is it ja ka kk ko lt lv mk mn"
     " ms nl no pl pt ro ru sk sl sq sr sv sw ta te th tl tr uk ur uz vi zh"
 )
+# Log-odds of another language against English. Of 26,800 held-out English texts 0.4 % have more,
+# and nearly all of those are not English; slang such as "lol Arjun ur perverted" has less.
+_SURE = 20.0
 _NOISE = re.compile(r"(?:https?://|www\.)\S+|[@#]\w+|\d+")
 
 
@@ -91,11 +94,26 @@ def _by_markers(found: Sequence[int], words: int, languages: Sequence[str]) -> s
 
 def detect(text: str) -> str:
     """The language of a text by the library, as ISO 639-1, or ``und``."""
-    plain = _NOISE.sub(" ", text).strip()
-    if not plain:
-        return UNKNOWN
-    whole = plain.encode("utf-8", "replace").decode("utf-8")  # no lone surrogates
-    return str(_identifier().classify(whole)[0])
+    plain = _plain(text)
+    return str(_identifier().classify(plain)[0]) if plain else UNKNOWN
+
+
+def foreign(text: str) -> bool:
+    """Whether the library is sure that a text is not English: of no short or odd text it is.
+
+    Every word counts once: a phrase repeated a hundred times is no surer sign than one.
+    """
+    words = " ".join(dict.fromkeys(_plain(text).split()))
+    if not words:
+        return False
+    ranked = _identifier().rank(words)
+    (first, best), odds = ranked[0], dict(ranked)
+    return str(first) != ENGLISH and best - odds[ENGLISH] > _SURE
+
+
+def _plain(text: str) -> str:
+    """A text without links, names and numbers, and without lone surrogates."""
+    return _NOISE.sub(" ", text).strip().encode("utf-8", "replace").decode("utf-8")
 
 
 @cache

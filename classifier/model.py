@@ -8,7 +8,7 @@ is told in ``heads`` and ``passages``.
 
 import threading
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -82,9 +82,13 @@ class Classifier:
         """The languages that the model was trained for, English first (ISO 639-1, ur-Latn)."""
         return (language.ENGLISH, *self._by_language)
 
-    def score(self, texts: Sequence[str]) -> Scores:
-        """Calibrated probabilities, float32 (n, 8) in 0..1, one row a text."""
-        scores: Scores = 0.5 + 0.5 * np.tanh(0.5 * self.log_odds(texts))  # without overflow
+    def score(self, texts: Sequence[str], languages: Sequence[str | None] = ()) -> Scores:
+        """Calibrated probabilities, float32 (n, 8) in 0..1, one row a text.
+
+        ``languages`` says of each text which language it is in; None: as the text itself tells.
+        """
+        odds = self._score(texts, languages, calibrated=True)
+        scores: Scores = 0.5 + 0.5 * np.tanh(0.5 * odds)  # without overflow
         return scores
 
     def log_odds(self, texts: Sequence[str]) -> Scores:
@@ -107,7 +111,9 @@ class Classifier:
         """Places in ``text`` of the words that speak most for ``label``, strongest first."""
         return explain.spans(self, text, column(label), limit)
 
-    def read(self, texts: Sequence[str]) -> tuple[Vocabulary, list[Reading]]:
+    def read(
+        self, texts: Sequence[str], languages: Sequence[str | None] = ()
+    ) -> tuple[Vocabulary, list[Reading]]:
         """Texts as the model reads them, and the vocabulary that numbers their tokens.
 
         At least one text is read; the rest may be left for the next call where the
@@ -116,8 +122,8 @@ class Classifier:
         if self._vocabulary.full:
             self._vocabulary = self._fresh()
         vocabulary, readings = self._vocabulary, []
-        for text in texts:
-            readings.append(self._read(vocabulary, text[:LONGEST]))
+        for text, given in zip_longest(texts, languages[: len(texts)]):
+            readings.append(self._read(vocabulary, text[:LONGEST], given))
             if vocabulary.full:
                 break
         return vocabulary, readings
@@ -163,11 +169,14 @@ class Classifier:
             tables[size] = np.zeros(size, np.int32)
         return tables[size]
 
-    def _score(self, texts: Sequence[str], *, calibrated: bool) -> Scores:
+    def _score(
+        self, texts: Sequence[str], languages: Sequence[str | None] = (), *, calibrated: bool
+    ) -> Scores:
         found = np.empty((len(texts), len(LABELS)), np.float32)
         first = 0
         while first < len(texts):
-            vocabulary, readings = self.read(texts[first : first + _BATCH])
+            last = first + _BATCH
+            vocabulary, readings = self.read(texts[first:last], languages[first:last])
             part = found[first : first + len(readings)]
             self._fill(part, vocabulary, readings, calibrated=calibrated)
             first += len(readings)
@@ -210,14 +219,14 @@ class Classifier:
         window = strongest(sums, bounds, whole)
         return whole + bias, window + bias
 
-    def _read(self, vocabulary: Vocabulary, text: str) -> Reading:
+    def _read(self, vocabulary: Vocabulary, text: str, given: str | None = None) -> Reading:
         ids, joined = np.array(vocabulary.read(text, repaired=True), np.intp), False
         counts = self._kinds(vocabulary, ids)
         if counts[language.SINGLE] >= _SPELT and self._spelt(vocabulary, ids):
             text, joined = fold(text), True
             ids = np.array(vocabulary.read(text, repaired=True), np.intp)
             counts = self._kinds(vocabulary, ids)
-        found = language.told(counts, self._languages) or language.detect(text)
+        found = given or language.told(counts, self._languages) or language.detect(text)
         if found not in (language.ENGLISH, language.UNKNOWN):
             ids = np.array(vocabulary.read(text, repaired=False), np.intp)
         return Reading(ids, found, joined)

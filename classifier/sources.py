@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from classifier import generated
+from classifier.generated import reactions
 from classifier.labels import LABELS
 
 Record = Mapping[str, Any]
@@ -206,6 +207,10 @@ SOURCES: tuple[Source, ...] = (
         "identity_templates", "toxicity", "made by classifier/generated", generated.judge,
         weight=0.5, group="frame", held_out=generated.HELD_OUT, dev_share=0.0,
         made=generated.rows,
+    ),
+    Source(
+        "reactions", "toxicity", "made by classifier/generated", clean, weight=3.0,
+        group="frame", held_out=reactions.HELD_OUT, dev_share=0.0, made=reactions.rows,
     ),
     Source("surge_profanity", "toxicity", "MIT", profanity, weight=0.3, dev_share=0.0),
     Source("convabuse", "toxicity", "CC BY 4.0", toxic, dev_share=0.35),

@@ -32,7 +32,7 @@ from classifier.sources import SOURCES, Source
 Progress = Callable[[str, float], None]
 Weights = NDArray[np.float64]
 
-VERSION: Final = "2026.11-2"
+VERSION: Final = "2026.11-3"
 GENERAL: Final = "general"
 ENGLISH: Final = ("en", "mul")
 # Languages with a head of their own, and the sizes of its tables: script and rows decide.

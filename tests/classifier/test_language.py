@@ -2,6 +2,8 @@
 
 import pytest
 
+from classifier import language
+
 
 @pytest.mark.parametrize(
     ("text", "language"),
@@ -34,3 +36,29 @@ def test_the_model_says_which_languages_it_was_trained_for(shipped):
 
 def test_a_lone_surrogate_is_no_reason_to_fail(shipped):
     assert shipped.language("\ud800 wörter \udfff über alles mögliche") != ""
+
+
+def test_a_language_that_is_given_is_believed(shipped):
+    """One word tells no language by itself, and a batch may mix what is given and what is not."""
+    told, given = shipped.score(["Arschloch", "Arschloch"], [None, "de"])
+    assert given[1] > 0.5 > told[1]
+    assert shipped.score(["Arschloch"])[0].tolist() == pytest.approx(told.tolist())
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"),
+    [
+        ("Muchas gracias por este artículo, me ha gustado mucho leerlo", True),
+        ("これはとても良い記事です", True),
+        ("Большое спасибо за эту статью", True),
+        ("I think this is a very good article and I agree with it.", False),
+        ("lol Arjun ur perverted", False),
+        ("jim wales must die " * 50, False),
+        ("a. " * 5000, False),
+        ("", False),
+        ("https://example.com 12345 😂", False),
+        ("\ud800", False),
+    ],
+)
+def test_only_what_is_clearly_foreign_is_called_so(text, sure):
+    assert language.foreign(text) is sure
