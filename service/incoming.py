@@ -1,5 +1,7 @@
 """One line of an import: what it says, by the rules of the API, and the id its comment gets.
 
+Only the e-mail address may be missing, as it does in comments that came from other systems.
+
 The id follows from the line alone, so importing a line twice makes one comment and a reply finds
 its parent whichever comes first:
 
@@ -78,10 +80,17 @@ def read_line(text: bytes, now: int) -> Incoming:
     errors = [error for name in beside for error in _type_errors(name, beside[name])]
     if isinstance(at := data.get("created_at"), int) and not isinstance(at, bool):
         data["created_at"] = _iso(at)
+    data["email"] = data.get("email") or ""  # other systems' comments may have none
     draft: Draft | None = None
     try:
         submission = validate.decode_mapping(data)
-        draft = validate.check(submission, body_max=Limits().body_max, publishable=False, now=now)
+        draft = validate.check(
+            submission,
+            body_max=Limits().body_max,
+            publishable=False,
+            now=now,
+            needs_email=False,
+        )
     except Invalid as invalid:
         errors += invalid.errors
     times, wrong = _times(beside, now)

@@ -1,21 +1,26 @@
-"""Moving comments in and out: JSON lines, one comment each, with everything that belongs to it.
+"""Moving comments in and out, each with everything that belongs to it.
 
-What `export` writes `Import` reads back, and it reads the body of `POST /v1/comments` too; what a
-line may say is in `service.incoming`.
+What `export` writes as JSON lines `Import` reads back, and it reads the body of `POST /v1/comments`
+too; what a line may say is in `service.incoming`. Other systems' files come through
+`service.importing`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from service.errors import Invalid, Malformed, Unavailable
+from service.errors import Unavailable
 from service.ids import Secrets
-from service.incoming import Incoming, id_of, imported_id, read_line
+from service.importing.distinct import Distinct
+from service.importing.reading import Batch, note_other_date, read
+from service.importing.source import Record
+from service.importing.tally import BadLine, Tally
+from service.incoming import Incoming, imported_id
 from service.pipeline.decide import decide, matching_bans
 from service.pipeline.enqueue import author_key, enqueue, private_part, status_of
 from service.pipeline.rules import RuleBook, Rules
@@ -26,7 +31,6 @@ from service.records import (
     Comment,
     Entry,
     Facts,
-    FieldError,
     Outcome,
     Scored,
     Status,
@@ -77,7 +81,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def export(store: Store, site: str) -> AsyncIterator[bytes]:
-    """Every comment of a site as a line of JSON, status by status, oldest first.
+    """Every comment of a site as a line of JSON."""
+    async for line in lines(store, site):
+        yield _encode(line) + b"\n"
+
+
+async def lines(store: Store, site: str) -> AsyncIterator[Line]:
+    """Every comment of a site, status by status, oldest first.
 
     Test comments stay behind: they are no part of the site, and their addresses were never kept.
     A comment that changes its status meanwhile may be written twice or not at all.
@@ -87,7 +97,7 @@ async def export(store: Store, site: str) -> AsyncIterator[bytes]:
         while True:
             places = await store.queues.page(site, status, sort="oldest", limit=CHUNK, after=after)
             for line in await _lines(store, site, [place.id for place in places]):
-                yield _encode(line) + b"\n"
+                yield line
             if len(places) < CHUNK:
                 break
             after = places[-1]
@@ -133,28 +143,6 @@ async def _line(store: Store, stored: StoredComment, email: str) -> Line:
 # ------------------------------------------------------------------------------ import
 
 
-class BadLine(Struct, frozen=True):
-    """A line that was left out, and why."""
-
-    line: int
-    errors: tuple[FieldError, ...]
-
-
-class Tally(Struct):
-    """How an import stands."""
-
-    lines: int = 0
-    imported: int = 0
-    known: int = 0
-    """Lines whose comment was there already."""
-    bad: int = 0
-
-    def add(self, other: Tally) -> None:
-        """Counts another stretch of lines, too."""
-        for name in self.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
 class Import:
     """Brings lines into one site; any of them may be brought again."""
 
@@ -166,6 +154,7 @@ class Import:
         site: str,
         *,
         status: Status = "pending",
+        origin: str = "",
         scorer: Scorer | None = None,
         dry_run: bool = False,
         clock: Callable[[], int],
@@ -178,6 +167,7 @@ class Import:
             secrets: the installation's.
             site: the site's id.
             status: what a line that names no status becomes; with a scorer, its verdict's.
+            origin: what stands before pages that are named by path alone.
             scorer: makes scores and reasons; without one the comments count as not looked at.
             dry_run: only read and check.
             clock: ms since the epoch.
@@ -187,44 +177,64 @@ class Import:
         self._secrets = secrets
         self._site = site
         self._status: Status = status
+        self._origin = origin.rstrip("/")
         self._scorer = scorer
         self._dry_run = dry_run
         self._clock = clock
+        self.pages = Distinct()
+        self.authors = Distinct()
+        self._taken: set[str] = set()
+        """Ids of the comments being written."""
 
-    async def take(self, lines: Sequence[tuple[int, bytes]]) -> tuple[Tally, list[BadLine]]:
-        """Brings some numbered lines in; when it returns, they are on disk.
+    async def take(self, records: Sequence[Record]) -> tuple[Tally, list[BadLine]]:
+        """Brings some numbered records in; when it returns, they are on disk.
+
+        It may be called again meanwhile.
 
         Raises:
             NotFound: the site is gone.
             Unavailable: the store cannot be written; the same lines may be taken again.
         """
-        good, bad = self._read(lines, (await self._book.get(self._site)).site.number)
-        held = await self._store.comments.read_many(self._site, list(good))
-        there = dict(zip(good, held, strict=True))
-        fresh = [comment_id for comment_id, stored in there.items() if stored is None]
-        if not self._dry_run:
-            made = await asyncio.gather(*(self._write(i, good[i]) for i in fresh))
-            unfinished = [s for i, s in there.items() if s and _lacks_decision(s, good[i])]
-            await asyncio.gather(
-                *(self._decide(stored, good[stored.comment.id]) for stored in (*made, *unfinished))
-            )
-        known = len(lines) - len(bad) - len(fresh)
-        return Tally(len(lines), len(fresh), known, len(bad)), bad
+        number = (await self._book.get(self._site)).site.number
+        status = "scored" if self._scorer else self._status
+        batch = read(
+            records,
+            number,
+            self._clock(),
+            status=status,
+            origin=self._origin,
+            taken=self._taken,
+        )
+        ids = list(batch.good)
+        self._taken.update(ids)
+        try:
+            held = await self._store.comments.read_many(self._site, ids)
+            there = dict(zip(ids, held, strict=True))
+            self._count(batch, there)
+            if not self._dry_run:
+                await asyncio.gather(*(self._bring(i, batch.good[i], there[i]) for i in ids))
+        finally:
+            self._taken.difference_update(ids)
+        return batch.tally, batch.bad
 
-    def _read(
-        self, lines: Sequence[tuple[int, bytes]], site_number: int
-    ) -> tuple[dict[str, Incoming], list[BadLine]]:
-        good: dict[str, Incoming] = {}
-        bad, now = [], self._clock()
-        for number, text in lines:
-            try:
-                incoming = read_line(text, now)
-                good.setdefault(id_of(incoming, site_number), incoming)
-            except Invalid as invalid:
-                bad.append(BadLine(number, invalid.errors))
-            except Malformed as error:
-                bad.append(BadLine(number, (FieldError("", "malformed", error.detail),)))
-        return good, bad
+    def _count(self, batch: Batch, there: Mapping[str, StoredComment | None]) -> None:
+        tally = batch.tally
+        for comment_id, incoming in batch.good.items():
+            if stored := there[comment_id]:
+                tally.known += 1
+                note_other_date(tally, incoming, stored.comment)
+            else:
+                tally.imported += 1
+            self.pages.add(incoming.draft.page)
+            self.authors.add(author_key(incoming.draft))
+
+    async def _bring(
+        self, comment_id: str, incoming: Incoming, stored: StoredComment | None
+    ) -> None:
+        if stored is None:
+            await self._decide(await self._write(comment_id, incoming), incoming)
+        elif _lacks_decision(stored, incoming):
+            await self._decide(stored, incoming)
 
     async def _write(self, comment_id: str, incoming: Incoming) -> StoredComment:
         draft = incoming.draft
@@ -323,6 +333,7 @@ class Import:
                 operation=f"import {stored.comment.id}",
                 request=f"{entry.action} {entry.at}",
                 decision=entry,
+                imported=True,
             )
         )
 

@@ -136,4 +136,5 @@ def shown(moderator: Moderator) -> dict[str, Any]:
         "email": moderator.email,
         "role": moderator.role,
         "sites": list(moderator.sites),
+        "disabled": moderator.disabled,
     }

@@ -7,7 +7,8 @@ script reads never depends on where it runs: scripts ask for `--json`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -112,3 +113,15 @@ def progress(unit: str = "") -> Iterator[Progress]:
     shown = console(error=True)
     with Progress(*columns, console=shown, disable=not shown.is_terminal, transient=True) as bar:
         yield bar
+
+
+def counted(bar: Progress, what: str, total: int) -> Callable[[int, int], None]:
+    """What to tell how far the work is, and how many lines that were."""
+    began = time.monotonic()
+    task = bar.add_task(what, total=total or None, done=0, rate=0.0)
+
+    def done(completed: int, lines: int) -> None:
+        rate = lines / max(time.monotonic() - began, 1e-3)
+        bar.update(task, completed=completed, done=lines, rate=rate)
+
+    return done

@@ -71,8 +71,7 @@ class Judge:
         from service.pipeline.words import compile_lists
 
         self._scorer = scorer
-        authors = msgspec.structs.replace(policy.authors, hold_first=0, known_after=1000)
-        self._policy = msgspec.structs.replace(policy, authors=authors)
+        self._policy = policy
         self._lists: CompiledLists = compile_lists(policy, scorer.fold)
         self._explain = explain
 
@@ -84,15 +83,14 @@ class Judge:
         return list(await asyncio.gather(*map(self._one, texts)))
 
     async def _one(self, text: str) -> dict[str, Any]:
-        from service.pipeline.decide import decide
-        from service.records import AuthorRecord, Draft, Facts
+        from service.pipeline.decide import decide_text
+        from service.records import Draft
 
         draft = Draft(page="/", name="", email="", body=text)
         scored = await self._scorer.score(draft)
         if scored.scores is None:
             raise CommandError("the model failed on this text", UNAVAILABLE)
-        facts = Facts(draft=draft, scored=scored, author=AuthorRecord(approved=1), now=now_ms())
-        verdict = decide(facts, self._policy, self._lists)
+        verdict = decide_text(draft, scored, self._policy, self._lists, now=now_ms())
         found = {
             "scores": scored.scores,
             "reasons": msgspec.to_builtins(verdict.reasons),

@@ -46,7 +46,16 @@ def serve(ctx: click.Context, /, *, web_only: bool, **options: Any) -> None:
 
 
 @click.command()
-@settings_options("data_dir", "redis_url", "secret", "model", "log_level", "log_format", "drain_s")
+@settings_options(
+    "data_dir",
+    "redis_url",
+    "secret",
+    "model",
+    "log_level",
+    "log_format",
+    "drain_s",
+    "outgoing_networks",
+)
 @click.pass_context
 def worker(ctx: click.Context, /, **options: Any) -> None:
     """Run only a worker: the rounds beside the requests. Needs WINNOW_REDIS_URL.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from service.commands.failures import BAD_DATA, CommandError
 from service.commands.options import CONNECTING, as_json, settings_options
 from service.commands.output import iso, print_fields, print_items
 from service.commands.reach import Reached, known_site, now_ms, on_store
@@ -19,7 +20,7 @@ COLUMNS = {"id": "SITE", "name": "NAME", "origins": "ORIGINS", "created_at": "MA
 
 @click.group()
 def site() -> None:
-    """The websites that post comments: list, add, show, remove."""
+    """The websites that post comments: list, add, show, change, coral, remove."""
 
 
 @site.command("list")
@@ -104,6 +105,71 @@ def show_site(site_id: str, *, as_json: bool, **options: Any) -> None:
     print_fields(on_store(options, work), as_json=as_json)
 
 
+@site.command("change")
+@click.argument("site_id", metavar="SITE")
+@click.option(
+    "--akismet-queue/--no-akismet-queue",
+    required=True,
+    help="Whether comments that Akismet's clients ask about enter the queues, too.",
+)
+@settings_options(*CONNECTING)
+@as_json
+def change_site(site_id: str, *, akismet_queue: bool, as_json: bool, **options: Any) -> None:
+    """Change how a site works; its rules are its policy's."""
+
+    async def work(reached: Reached) -> dict[str, Any]:
+        changed = (await known_site(reached, site_id)).site
+        changed.akismet_queue = akismet_queue
+        await reached.store.sites.change(changed)
+        return shown(changed)
+
+    print_fields(on_store(options, work), as_json=as_json)
+
+
+@site.command("coral")
+@click.argument("site_id", metavar="SITE")
+@click.option(
+    "--secrets",
+    type=click.File("r"),
+    help="Keep the secrets in FILE (- for standard input), one a line, and no others; with none, "
+    "no signature is asked for.",
+)
+@settings_options(*CONNECTING)
+@as_json
+def coral(site_id: str, *, secrets: IO[str] | None, as_json: bool, **options: Any) -> None:
+    """Count or replace the secrets Coral signs with when it asks /coral/moderation.
+
+    They are never shown. Keep two while Coral rolls one over.
+    """
+    asked = None if secrets is None else asked_secrets(secrets.read())
+
+    async def work(reached: Reached) -> dict[str, Any]:
+        from service.api.compat.coral import SENDER
+
+        await known_site(reached, site_id)
+        if asked is not None:
+            await reached.store.signing.replace(site_id, SENDER, asked)
+        kept = await reached.store.signing.of(site_id, SENDER)
+        return {"id": site_id, "secrets": len(kept)}
+
+    print_fields(on_store(options, work), as_json=as_json)
+
+
+def asked_secrets(lines: str) -> tuple[str, ...]:
+    """The secrets of a file, by the rules of `PUT /v1/sites/{site}/coral`.
+
+    Raises:
+        CommandError: one is not valid.
+    """
+    from service.api.compat.coral import CoralSecretsIn
+
+    given = list(dict.fromkeys(line.strip() for line in lines.splitlines() if line.strip()))
+    try:
+        return tuple(msgspec.convert({"secrets": given}, CoralSecretsIn).secrets)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"these are no signing secrets: {error}", BAD_DATA) from None
+
+
 @site.command("remove")
 @click.argument("site_id", metavar="SITE")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -131,4 +197,5 @@ def shown(site: Site) -> dict[str, Any]:
         "name": site.name,
         "origins": list(site.origins),
         "created_at": iso(site.created_at),
+        "akismet_queue": site.akismet_queue,
     }

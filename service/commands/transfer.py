@@ -1,57 +1,68 @@
-"""`winnow export` and `winnow import`: a site's comments as JSON lines."""
+"""`winnow export` and `winnow import`: a site's comments, out and in."""
 
 from __future__ import annotations
 
-import gzip
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import asyncio
+from asyncio import Task
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from service.commands.cursor import Cursor, digest_of, read_cursor
 from service.commands.failures import BAD_DATA, USAGE, CommandError
-from service.commands.lines import Cursor, Lines, digest_of, read_cursor
+from service.commands.files import written_to
 from service.commands.options import CONNECTING, as_json, settings_options
-from service.commands.output import print_json, progress
+from service.commands.output import counted, print_json, printable, progress
 from service.commands.reach import Reached, known_site, now_ms, on_store
+from service.commands.report import Report
 from service.commands.score import loaded_scorer
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from service.importing.formats import Format
+    from service.importing.opened import Opened
+    from service.importing.source import Chunk
+    from service.importing.tally import BadLine, Tally
     from service.records import Status
-    from service.transfer import BadLine, Import, Tally
+    from service.transfer import Import
 
-CURSOR_EVERY_S = 0.5
-ERRORS_IN_JSON = 100
+AT_ONCE = 3
+"""Stretches of an import under way at once."""
 
 
-@click.command("export", short_help="Write a site's comments as JSON lines.")
+@click.command("export", short_help="Write a site's comments as JSON lines or WordPress WXR.")
 @click.argument("site_id", metavar="SITE")
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["jsonl", "wxr"]),
+    default="jsonl",
+    show_default=True,
+    help="JSON lines hold everything; WXR is what WordPress and others read.",
+)
 @click.option(
     "-o", "--output", metavar="FILE", help="Where to (NAME.gz: compressed); else standard output."
 )
 @settings_options(*CONNECTING)
-def export_comments(*, site_id: str, output: str | None, **options: Any) -> None:
-    """Write every comment of SITE as a line of JSON: texts, addresses, statuses, decisions.
+def export_comments(*, site_id: str, form: str, output: str | None, **options: Any) -> None:
+    """Write every comment of SITE: texts, addresses, statuses, dates, threads, decisions.
 
     `winnow import` reads it back. FILE is complete or does not appear. Test comments stay behind.
     """
 
     async def work(reached: Reached) -> int:
-        from service.transfer import export
-
         await known_site(reached, site_id)
         waiting = await reached.store.queues.waiting(site_id)
         written = 0
-        with progress("lines") as bar, _output(output) as write:
-            done = _bar(bar, "export", sum(queue.count for queue in waiting))
-            async for line in export(reached.store, site_id):
-                write(line)
-                written += 1
+        with progress("comments") as bar, written_to(output) as write:
+            done = counted(bar, "export", sum(queue.count for queue in waiting))
+            async for text, comments in _pieces(reached, site_id, form):
+                write(text)
+                written += comments
                 done(written, written)
         return written
 
@@ -60,33 +71,36 @@ def export_comments(*, site_id: str, output: str | None, **options: Any) -> None
         click.echo(f"{written:,} comments of {site_id} in {output}", err=True)
 
 
-@contextmanager
-def _output(name: str | None) -> Iterator[Callable[[bytes], object]]:
-    """Writes to standard output, or to a file that appears when it is whole."""
-    if name is None:
-        yield sys.stdout.buffer.write
-        sys.stdout.buffer.flush()
-        return
-    path, part = Path(name), Path(name + ".part")
-    try:
-        with _create(part, zipped=name.endswith(".gz")) as opened:
-            yield opened.write
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+async def _pieces(reached: Reached, site_id: str, form: str) -> AsyncIterator[tuple[bytes, int]]:
+    """What to write, and how many comments are in it."""
+    if form == "wxr":
+        from service.exporting import export_wxr
+
+        async for piece in export_wxr(reached.store, site_id):
+            yield piece
+    else:
+        from service.transfer import export
+
+        async for line in export(reached.store, site_id):
+            yield line, 1
 
 
-def _create(path: Path, *, zipped: bool) -> IO[bytes]:
-    """A file that only its owner can read: it holds addresses."""
-    path.touch(mode=0o600)
-    return cast("IO[bytes]", gzip.open(path, "wb") if zipped else path.open("wb"))
-
-
-@click.command("import", short_help="Bring comments in from JSON lines.")
+@click.command("import", short_help="Bring comments in: ours, WordPress, Disqus, Isso, Coral, …")
 @click.argument("site_id", metavar="SITE")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("file", type=click.Path(exists=True, allow_dash=True))
+@click.option(
+    "--from",
+    "form",
+    type=click.Choice(["wxr", "disqus", "isso", "remark42", "coral", "jsonl"]),
+    help="What FILE is (default: told by its beginning).",
+)
 @click.option("--resume", is_flag=True, help="Go on where an interrupted import of FILE stopped.")
-@click.option("--dry-run", is_flag=True, help="Only read and check; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Only read, check and report; write nothing.")
+@click.option(
+    "--origin",
+    metavar="URL",
+    help="What stands before pages that FILE names by path alone, such as https://blog.example.",
+)
 @click.option(
     "--status",
     type=click.Choice(["pending", "approved", "rejected", "spam"]),
@@ -101,93 +115,59 @@ def import_comments(
     *,
     site_id: str,
     file: str,
+    form: str | None,
     resume: bool,
-    dry_run: bool,
-    status: str,
-    score: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Bring the comments in FILE (JSON lines, also gzipped; - for standard input) into SITE.
+    """Bring the comments in FILE into SITE; - is standard input, gzip is unpacked.
 
-    Lines are those of `winnow export`, or bodies of POST /v1/comments. Dates, threads, statuses
-    and decisions are kept. A line imported twice is one comment, so any import may be run again.
-    Bad lines are named on standard error and left out; the exit code is then 65.
+    FILE is a WordPress export (WXR), a Disqus export, Isso's database or JSON, a Remark42 backup,
+    a folder with Coral's comments, stories and users, or JSON lines: those of `winnow export`, or
+    bodies of POST /v1/comments. Dates, threads, statuses and decisions are kept. What is imported
+    twice is one comment, so any import may be run again. Bad records are named on standard error
+    and left out, and a damaged file is read up to the damage; the exit code is then 65.
     """
-    if resume and (dry_run or file == "-"):
+    _check_origin(options["origin"])
+    how = {name: options.pop(name) for name in ("dry_run", "origin", "status", "score")}
+    if resume and (how["dry_run"] or file == "-"):
         raise CommandError("--resume needs a FILE that can be read again, and writes", USAGE)
 
     async def work(reached: Reached) -> Report:
-        importing = await _importing(reached, site_id, status, score=score, dry_run=dry_run)
-        report = _report(site_id, file, resume=resume, keeps=not dry_run)
-        await _run(importing, file, report)
+        from service.importing.formats import opened
+
+        importing = await _importing(reached, site_id, **how)
+        source, known_form = opened(file, form)
+        with source:
+            start = Cursor(site_id, digest_of(source.head, known_form.name))
+            path = None if how["dry_run"] or file == "-" else Path(file.rstrip("/") + ".cursor")
+            cursor = read_cursor(path, start) if resume and path else start
+            report = Report(cursor, path, title=known_form.title, dry_run=how["dry_run"])
+            await _run(importing, source, known_form, report)
         return report
 
     report = on_store(options, work)
     if as_json:
-        print_json({"site": site_id, "dry_run": dry_run, **report.fields()})
+        print_json(report.fields())
     else:
-        click.echo(report.sentence(dry_run=dry_run))
-    if report.cursor.bad:
+        click.echo("\n".join(report.sentences()))
+    if report.damage:
+        raise CommandError(f"{file}: {report.damage}", BAD_DATA)
+    if report.cursor.tally.bad:
         raise SystemExit(BAD_DATA)
 
 
-class Report:
-    """What an import has done so far, and where it keeps that."""
+def _check_origin(origin: str | None) -> None:
+    from service.pipeline import fields
 
-    def __init__(self, cursor: Cursor, path: Path | None) -> None:
-        self.cursor = cursor
-        self._path = path
-        self._kept_at = time.monotonic()
-        self._errors: list[BadLine] = []
-
-    def add(self, tally: Tally, bad: list[BadLine], lines: Lines) -> None:
-        """Counts lines that are on disk, and now and then keeps how far that is."""
-        cursor = self.cursor
-        cursor.imported += tally.imported
-        cursor.known += tally.known
-        cursor.bad += tally.bad
-        cursor.line, cursor.offset = lines.line, lines.offset
-        self._errors += bad[: ERRORS_IN_JSON - len(self._errors)]
-        if time.monotonic() - self._kept_at > CURSOR_EVERY_S:
-            self.keep()
-
-    def keep(self) -> None:
-        """Keeps the cursor; where the folder refuses, an interrupted import starts over."""
-        if self._path is not None:
-            with suppress(OSError):
-                self.cursor.write(self._path)
-        self._kept_at = time.monotonic()
-
-    def forget(self) -> None:
-        """The import is complete: there is nothing to resume."""
-        if self._path is not None:
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
-
-    def fields(self) -> dict[str, Any]:
-        """For `--json`."""
-        cursor = self.cursor
-        return {
-            "lines": cursor.line,
-            "imported": cursor.imported,
-            "known": cursor.known,
-            "bad": cursor.bad,
-            "errors": self._errors,
-        }
-
-    def sentence(self, *, dry_run: bool) -> str:
-        """For people."""
-        cursor = self.cursor
-        verb = "would be imported" if dry_run else "imported"
-        return (
-            f"{cursor.line:,} lines: {cursor.imported:,} {verb}, {cursor.known:,} were there "
-            f"already, {cursor.bad:,} bad"
-        )
+    try:
+        fields.url(origin or "")
+    except fields.Wrong as wrong:
+        raise CommandError(f"--origin: {wrong.detail}", USAGE) from None
 
 
 async def _importing(
-    reached: Reached, site_id: str, status: str, *, score: bool, dry_run: bool
+    reached: Reached, site_id: str, *, status: str, origin: str | None, score: bool, dry_run: bool
 ) -> Import:
     from service.pipeline.rules import RuleBook
     from service.pipeline.score import Scorer
@@ -200,57 +180,73 @@ async def _importing(
         reached.secrets,
         site_id,
         status=cast("Status", status),
+        origin=origin or "",
         scorer=loaded_scorer(reached.settings.model) if score else None,
         dry_run=dry_run,
         clock=now_ms,
     )
 
 
-async def _run(importing: Import, file: str, report: Report) -> None:
-    from service.incoming import LINE_MAX
+async def _run(importing: Import, file: Opened, form: Format, report: Report) -> None:
+    from service.importing.source import chunks
     from service.transfer import CHUNK
 
-    lines = Lines(file, LINE_MAX)
-    lines.skip_to(report.cursor)
-    try:
-        with progress("lines") as bar:
-            await _take_all(importing, lines, report, bar, CHUNK)
-    except BaseException:
-        report.keep()
-        raise
-    report.cursor.line = lines.line
-    report.forget()
+    cursor = report.cursor
+    source = chunks(file, form, CHUNK, number=cursor.line, offset=cursor.offset)
+    with progress("records") as bar:
+        done, first = counted(bar, "import", file.size), cursor.line
 
+        def settled(chunk: Chunk, tally: Tally, bad: list[BadLine]) -> None:
+            _name_bad(bar, bad)
+            report.add(tally, bad, chunk)
+            done(chunk.position, chunk.number - first)
 
-def _report(site_id: str, file: str, *, resume: bool, keeps: bool) -> Report:
-    if file == "-":
-        return Report(Cursor(site_id, ""), None)
-    path, start = Path(file + ".cursor"), Cursor(site_id, digest_of(file))
-    return Report(read_cursor(path, start) if resume else start, path if keeps else None)
+        try:
+            await _take_all(importing, source, report, settled)
+        except BaseException:
+            report.keep()
+            raise
+    report.finish(importing)
 
 
 async def _take_all(
-    importing: Import, lines: Lines, report: Report, bar: Progress, size: int
+    importing: Import,
+    source: Iterator[Chunk],
+    report: Report,
+    settled: Callable[[Chunk, Tally, list[BadLine]], None],
 ) -> None:
-    done = _bar(bar, "import", lines.size)
-    first = report.cursor.line
-    for chunk in lines.chunks(size):
-        tally, bad = await importing.take(chunk)
-        for each in bad:
-            for error in each.errors:
-                where = f"line {each.line}: {error.pointer or '/'} {error.code}: {error.detail}"
-                bar.console.print(where, markup=False, highlight=False, soft_wrap=True)
-        report.add(tally, bad, lines)
-        done(lines.position(), lines.line - first)
+    """Takes chunks, some at once: while the store writes, the next ones are read."""
+    under_way: deque[tuple[Chunk, Task[tuple[Tally, list[BadLine]]]]] = deque()
+
+    async def settle(most: int) -> None:
+        while len(under_way) > most:
+            settled(under_way[0][0], *await under_way[0][1])
+            under_way.popleft()
+
+    try:
+        while (chunk := _next(source, report)) is not None:
+            under_way.append((chunk, asyncio.create_task(importing.take(chunk.records))))
+            await settle(AT_ONCE - 1)
+        await settle(0)
+    finally:
+        tasks = [task for _, task in under_way]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _bar(bar: Progress, what: str, total: int) -> Callable[[int, int], None]:
-    """What to tell how far the work is, and how many lines that were."""
-    began = time.monotonic()
-    task = bar.add_task(what, total=total or None, done=0, rate=0.0)
+def _next(source: Iterator[Chunk], report: Report) -> Chunk | None:
+    from service.errors import Malformed
 
-    def done(completed: int, lines: int) -> None:
-        rate = lines / max(time.monotonic() - began, 1e-3)
-        bar.update(task, completed=completed, done=lines, rate=rate)
+    try:
+        return next(source, None)
+    except Malformed as error:
+        report.damage = error.detail
+        return None
 
-    return done
+
+def _name_bad(bar: Progress, bad: list[BadLine]) -> None:
+    for each in bad:
+        for error in each.errors:
+            where = f"line {each.line}: {error.pointer or '/'} {error.code}: {error.detail}"
+            bar.console.print(printable(where), markup=False, highlight=False, soft_wrap=True)
