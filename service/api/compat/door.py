@@ -9,15 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from litestar import Response
+from litestar import HttpMethod, Response
 from msgspec import Struct
 
 from service import auth
+from service.errors import MethodNotAllowed
 from service.records import Credential
 from service.services import Services
 
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json; charset=UTF-8"
+ANY: Final = [
+    HttpMethod.GET,
+    HttpMethod.POST,
+    HttpMethod.PUT,
+    HttpMethod.PATCH,
+    HttpMethod.DELETE,
+]
+"""The methods of a route that refuses the wrong ones itself, so in the foreign shape."""
 
 
 class Guest(Struct, frozen=True):
@@ -28,6 +37,18 @@ class Guest(Struct, frozen=True):
     """The site of their key; None where it reaches several (an admin key)."""
     limits: dict[str, str]
     """The RateLimit headers of their answer."""
+
+
+def check_post(method: str) -> None:
+    """Checks that a request is a POST.
+
+    Raises:
+        MethodNotAllowed: it is not.
+    """
+    if method != "POST":
+        error = MethodNotAllowed("Send a POST.")
+        error.headers["Allow"] = "POST"
+        raise error
 
 
 async def enter(parts: Services, key: str) -> Guest:
