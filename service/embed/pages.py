@@ -1,4 +1,4 @@
-"""The demo article with its thread and form, and the author's receipt."""
+"""The demo article with its thread and form, and every route of this face."""
 
 from __future__ import annotations
 
@@ -7,70 +7,18 @@ from urllib.parse import urlsplit
 
 from litestar import Response, Router, get
 from litestar.datastructures import Cookie
-from msgspec import Struct
 
 from service.bootstrap import DEMO, demo_key
+from service.embed import receipts, script
+from service.embed.receipts import FACE, Receipt
 from service.embed.thread import placed
 from service.errors import NotFound
-from service.html import Face, Req, failure, page_end, parts
-from service.pipeline.reasons import TOLD
-from service.pipeline.receipts import Told, by_receipt, told
-from service.records import StoredComment
-from service.services import Services
+from service.html import Req, failure, page_end, parts
 from service.store.queues import Filter
-from service.throttle import client_ip
 
-FACE: Final = Face("service.embed", "/embed")
 SENT: Final = "winnow-sent"
 """The cookie by which a form's answer tells our own page which comment was just sent."""
 THREAD_SIZE: Final = 100
-
-HEADLINES: Final[dict[str, str]] = {
-    "pending": "Waiting for a moderator",
-    "approved": "Published",
-    "rejected": "Not published",
-    "spam": "Not published",
-    "erased": "Erased",
-}
-"""How a comment stands, for its author."""
-
-
-class Receipt(Struct, frozen=True):
-    """A comment as its author sees it."""
-
-    token: str
-    stored: StoredComment
-    told: Told
-
-    @property
-    def headline(self) -> str:
-        """Its status in a few words."""
-        return HEADLINES[self.told.status]
-
-    @property
-    def sentence(self) -> str:
-        """The status in a sentence, or the reason where there is one."""
-        return self.told.reason or TOLD[self.told.status]
-
-
-async def _receipt(services: Services, token: str) -> Receipt:
-    stored = await by_receipt(services.store, services.secrets, token)
-    return Receipt(token, stored, told(stored))
-
-
-@get("/r/{token:str}")
-async def receipt(request: Req, token: str) -> Response[str]:
-    """The author's own view of a comment, by the signed link they were given."""
-    services = parts(request)
-    await services.throttle.anonymous(client_ip(request.scope, services.settings.proxy_networks))
-    found = await _receipt(services, token)
-    page = found.stored.comment.page
-    context = {
-        "receipt": found,
-        "link": page if page.startswith(("http://", "https://")) else "",
-        "now": services.now(),
-    }
-    return FACE.page("receipt.html", context, headers={"X-Robots-Tag": "noindex"})
 
 
 @get("/demo")
@@ -90,6 +38,7 @@ async def demo(request: Req) -> Response[str]:
     parent = request.query_params.get("reply", "")
     context = {
         "page": page,
+        "site": DEMO,
         "key": demo_key(services.secrets),
         "items": items,
         "total": await services.store.queues.count(DEMO, "approved", Filter(page=page)),
@@ -111,7 +60,7 @@ async def _sent(request: Req) -> Receipt | None:
     if not token:
         return None
     try:
-        return await _receipt(parts(request), token)
+        return await receipts.find(parts(request), token)
     except NotFound:
         return None
 
@@ -129,7 +78,7 @@ def _failed(request: Req, error: Exception) -> Response[Any]:
 ROUTES: Final = (
     Router(
         "/",
-        route_handlers=[receipt, demo, FACE.static()],
+        route_handlers=[*receipts.ROUTES, script.embed, script.words, demo, FACE.static()],
         exception_handlers={Exception: _failed},
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser import Window, browser
+from tests.embed.host import Blog, Host
 
 
 @pytest.fixture(scope="module")
@@ -16,15 +17,31 @@ def chromium() -> Iterator[Any]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def host() -> Iterator[Host]:
+    """Another website."""
+    server = Host()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def window(chromium: Any, winnow: Any) -> Iterator[Callable[..., Window]]:
+def blog(winnow: Any, host: Host) -> Blog:
+    """A site on that website which approves everything."""
+    return Blog(winnow, host)
+
+
+@pytest.fixture
+def window(chromium: Any, winnow: Any, host: Host) -> Iterator[Callable[..., Window]]:
     """Opens a page of the service; nothing may go wrong in it."""
     contexts: list[Any] = []
     windows: list[Window] = []
 
-    def made(path: str, *, script: bool = True, expected: tuple[str, ...] = ()) -> Window:
-        contexts.append(chromium.new_context(java_script_enabled=script))
-        windows.append(Window(contexts[-1], winnow.url))
+    def made(
+        path: str, *, script: bool = True, expected: tuple[str, ...] = (), **context: Any
+    ) -> Window:
+        contexts.append(chromium.new_context(java_script_enabled=script, **context))
+        windows.append(Window(contexts[-1], winnow.url, host.origin))
         windows[-1].expected = expected
         windows[-1].open(path)
         return windows[-1]
