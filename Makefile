@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+NODE_CLIENTS := tests/compat/node tests/console/node
 
-.PHONY: serve test check bench train semantic lock clean
+.PHONY: serve test check bench train semantic node-clients lock clean
 
 serve: $(VENV)/run.stamp  ## set up and start everything
 	@exec $(BIN)/winnow serve
@@ -26,6 +27,8 @@ train: $(VENV)/run.stamp  ## train the classifier on DATA (a folder of NAME.json
 	$(BIN)/winnow train --data $(DATA)
 
 semantic: $(VENV)/semantic.stamp  ## add what the classifier's optional second stage needs
+
+node-clients: $(NODE_CLIENTS:%=%/node_modules/.package-lock.json)  ## what tests/compat and tests/console call of Node's
 
 lock: $(VENV)/dev.stamp  ## renew the hash-pinned requirements from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements/run.txt
@@ -49,5 +52,8 @@ $(VENV)/semantic.stamp: requirements/semantic.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements/semantic.txt
 	@touch $@
 
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
+
 clean:  ## remove what was built, keep the data directory
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(NODE_CLIENTS:%=%/node_modules) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

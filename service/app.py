@@ -16,27 +16,38 @@ from litestar.handlers import BaseRouteHandler
 
 from service import __version__
 from service.api import (
+    authors,
     bans,
+    bulk,
+    campaigns,
     comments,
+    deliveries,
     docs,
     events,
     exchange,
+    flow,
     health,
     intake,
     moderators,
+    notes,
+    preview,
     problems,
     queues,
     receipts,
     reviews,
     score,
+    sessions,
     sites,
     threads,
+    webhooks,
 )
+from service.api.compat import akismet, coral, openai, perspective
 from service.api.document import Operation, openapi
 from service.api.requests import BODY_MAX
 from service.console import pages as console
 from service.embed import pages as embed
 from service.feed import Feeds
+from service.readiness import Probe
 from service.services import Services
 
 API_ROUTES: tuple[Any, ...] = (
@@ -48,12 +59,29 @@ API_ROUTES: tuple[Any, ...] = (
     *events.ROUTES,
     *queues.ROUTES,
     *reviews.ROUTES,
+    *notes.ROUTES,
+    *bulk.ROUTES,
+    *campaigns.ROUTES,
     *bans.ROUTES,
+    *authors.ROUTES,
+    *flow.ROUTES,
     *sites.ROUTES,
+    *preview.ROUTES,
+    *webhooks.ROUTES,
+    *deliveries.ROUTES,
+    *coral.ROUTES,
     *moderators.ROUTES,
+    *sessions.ROUTES,
     *exchange.ROUTES,
     *health.ROUTES,
 )
+DOORS: tuple[Any, ...] = (
+    *akismet.ROUTES,
+    *perspective.ROUTES,
+    *openai.ROUTES,
+    *coral.DOOR,
+)
+"""The emulated APIs: their contracts are others', so that our own document leaves them out."""
 
 
 def litestar_app(services: Services) -> Litestar:
@@ -76,9 +104,9 @@ def litestar_app(services: Services) -> Litestar:
         return Response(document, media_type="application/json")
 
     return Litestar(
-        [*API_ROUTES, openapi_json, *docs.ROUTES, *console.ROUTES, *embed.ROUTES],
+        [*API_ROUTES, *DOORS, openapi_json, *docs.ROUTES, *console.ROUTES, *embed.ROUTES],
         lifespan=[lifespan],
-        state=State({"services": services, "probe": health.Probe()}),
+        state=State({"services": services, "probe": Probe()}),
         exception_handlers={Exception: problems.answer},
         request_max_body_size=BODY_MAX,
         openapi_config=None,

@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from service.errors import Forbidden, NotFound, OriginNotAllowed, Unauthenticated
+from service.errors import Forbidden, NotFound, OriginNotAllowed, Unauthenticated, invalid
 from service.ids import site_number_of
-from service.records import ApiKey, Credential, Moderator, Site
+from service.records import ApiKey, Credential, Moderator, Role, Site
 from service.store import Store
 
 Scope = Literal[
-    "submit", "read", "threads", "decide", "queues", "score", "events", "admin", "doors"
+    "submit", "read", "threads", "decide", "queues", "score", "events", "webhooks", "admin", "doors"
 ]
 
 SCOPES: Final[dict[str, frozenset[str]]] = {
     "publishable": frozenset({"submit", "threads"}),
     "secret": frozenset(
-        {"submit", "threads", "read", "decide", "queues", "score", "events", "doors"}
+        {"submit", "threads", "read", "decide", "queues", "score", "events", "webhooks", "doors"}
     ),
     "compat": frozenset({"doors"}),
     "personal": frozenset({"read", "threads", "queues"}),
-    "admin": frozenset(
-        {"submit", "threads", "read", "decide", "queues", "score", "events", "doors", "admin"}
-    ),
+    "admin": frozenset(get_args(Scope)),
 }
 """What each kind of key may do; a key's own scopes can only be fewer."""
 
 ROLE_SCOPES: Final[dict[str, frozenset[str]]] = {
     "viewer": frozenset(),
     "moderator": frozenset({"decide", "score"}),
-    "admin": frozenset({"decide", "score", "events", "admin"}),
+    "admin": frozenset({"decide", "score", "events", "webhooks", "admin"}),
 }
 """What a moderator's role adds to a personal token, on the sites of the role."""
 
 FRESH_S: Final = 0.5
 """How long a key is trusted without asking the store: a revoked key ends within a second."""
+REMEMBERED_S: Final = 3600.0
+"""How long a key is remembered for callers who may be answered while the store is away."""
 _CACHE: Final = 4096
 
 
@@ -83,6 +83,14 @@ class Gate:
             raise Unauthenticated("This key has expired.")
         return credential
 
+    def last_known(self, key: str, now: int) -> Credential | None:
+        """The caller behind a key as this process last saw them, while the store is away."""
+        credential, seen = self._known.get(key, (None, 0.0))
+        if credential is None or self._monotonic() - seen > REMEMBERED_S:
+            return None
+        alive = credential.expires_at is None or credential.expires_at > now
+        return credential if alive else None
+
     async def _find(self, key: str) -> Credential:
         if self._admin_key and hmac.compare_digest(self._admin_key, key.encode()):
             return Credential(kind="admin", id="settings", scopes=SCOPES["admin"])
@@ -103,7 +111,7 @@ class Gate:
 
     async def _of_moderator(self, record: ApiKey) -> Credential:
         moderator = await self._store.api_keys.moderator(record.moderator)
-        if moderator is None:
+        if moderator is None or moderator.disabled:
             raise Unauthenticated("This token's moderator is gone.")
         return credential_of(moderator, expires_at=record.expires_at)
 
@@ -147,6 +155,29 @@ def credential_of(moderator: Moderator, *, expires_at: int | None = None) -> Cre
         role=moderator.role,
         expires_at=expires_at,
     )
+
+
+def rules_over(credential: Credential, moderator: Moderator) -> bool:
+    """Whether an admin rules a moderator: one who reviews on the admin's own sites only."""
+    if credential.sites is None:
+        return True
+    return bool(moderator.sites) and credential.sites.issuperset(moderator.sites)
+
+
+def check_role(credential: Credential, role: Role, sites: Sequence[str], known: list[str]) -> None:
+    """Checks that an admin may give somebody this role on these sites; `known` are the admin's.
+
+    Raises:
+        Forbidden: it takes an admin of the installation.
+        Invalid: a site is missing, or is not the admin's.
+    """
+    if not sites and role != "admin":
+        raise invalid("/sites", "required", "a moderator or viewer needs at least one site")
+    if not sites and credential.sites is not None:
+        raise Forbidden("This needs an admin key of the installation.")
+    for i, site in enumerate(sites):
+        if site not in known:
+            raise invalid(f"/sites/{i}", "unknown_site", "there is no such site")
 
 
 def allow(credential: Credential, scope: Scope) -> None:

@@ -12,6 +12,7 @@ import click
 
 from service import __version__
 from service.commands import (
+    adapting,
     bench,
     doctor,
     keys,
@@ -20,8 +21,10 @@ from service.commands import (
     policies,
     score,
     serve,
+    shadow,
     sites,
     transfer,
+    webhooks,
 )
 from service.commands.failures import exit_code, sentence
 
@@ -32,11 +35,15 @@ COMMANDS: tuple[click.Command, ...] = (
     keys.key,
     moderators.moderator,
     policies.policy,
+    webhooks.webhook,
     transfer.import_comments,
     transfer.export_comments,
     score.score,
+    shadow.shadow,
     models.train,
     models.evaluate,
+    adapting.write_labels,
+    adapting.adapt,
     doctor.doctor,
     bench.bench,
 )

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import uuid
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {c: i for i, c in enumerate(_ALPHABET)}
@@ -57,6 +58,13 @@ class Sequence:
         return fresh
 
 
+def named_id(name: str, site_number: int) -> str:
+    """An id like a comment's that the same name gives again."""
+    digest = hashlib.sha256(name.encode()).digest()
+    first, last = int.from_bytes(digest[:6], "big"), int.from_bytes(digest[6:14], "big")
+    return _base32(first, 10) + _base32(site_number, 4) + _base32(last % (1 << 60), 12)
+
+
 def site_number_of(comment_id: str) -> int | None:
     """The site number inside a comment id; None where it is no such id."""
     if len(comment_id) != 26:
@@ -67,6 +75,30 @@ def site_number_of(comment_id: str) -> int | None:
         if value is None:
             return None
         number = number << 5 | value
+    return number
+
+
+def as_uuid(comment_id: str) -> str:
+    """A comment id written as a UUID: the same 128 bits, for who knows no other spelling."""
+    value = 0
+    for char in comment_id:
+        value = value << 5 | _VALUES[char]
+    return str(uuid.UUID(int=value))
+
+
+def from_uuid(text: str) -> str | None:
+    """The comment id that `as_uuid` wrote; None where this is no UUID."""
+    try:
+        return _base32(uuid.UUID(text).int, 26)
+    except ValueError:
+        return None
+
+
+def number_within(comment_id: str) -> int:
+    """The random 60 bits of a comment id: a number for systems that know only such ids."""
+    number = 0
+    for char in comment_id[14:]:
+        number = number << 5 | _VALUES[char]
     return number
 
 

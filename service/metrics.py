@@ -39,5 +39,26 @@ SECOND_STAGE = Counter(
     ["outcome"],
 )
 THROTTLED = Counter("winnow_throttled_total", "Requests over a rate limit.", ["limit"])
+WEBHOOK_ATTEMPTS = Counter(
+    "winnow_webhook_attempts_total",
+    "Attempts to deliver an event: delivered, retry, dead (given up), late (another one counts).",
+    ["result"],
+)
+WEBHOOK_SECONDS = Histogram(
+    "winnow_webhook_duration_seconds",
+    "Time one attempt to deliver an event took.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 LEASES_EXPIRED = Counter("winnow_leases_expired_total", "Claims that ran out undecided.")
 UNAVAILABLE = Counter("winnow_unavailable_total", "Requests the store could not serve.")
+DEGRADED = Counter(
+    "winnow_akismet_degraded_total",
+    "What an Akismet call went without while the store was away: admission (its key and rules were "
+    "remembered), counting.",
+    ["without"],
+)
+REVERDICTS = Counter(
+    "winnow_reverdicts_total",
+    "Attempts to tell a website that the verdict on its comment changed: told, failed, given_up.",
+    ["result"],
+)

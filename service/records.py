@@ -388,6 +388,8 @@ class Comment(Struct, array_like=True, kw_only=True):
     test: bool = False
     edited_at: int | None = None
     imported: bool = False
+    appeal: str = ""
+    """Why its author wants it looked at again; '' = no appeal."""
 
 
 class Private(Struct, array_like=True, kw_only=True):
@@ -413,7 +415,7 @@ class Entry(Struct, omit_defaults=True, kw_only=True):
     note: str = ""
     operation: str = ""
     replaced: bytes = b""
-    """On an edit: the comment's previous immutable part."""
+    """On an edit or an appeal: the comment's previous immutable part."""
     displaced: Entry | None = None
     """On a decision: the one that stood before it, which its undo brings back."""
 
@@ -464,6 +466,8 @@ class Site(Struct, kw_only=True):
     name: str = ""
     origins: tuple[str, ...] = ()
     created_at: int = 0
+    akismet_queue: bool = False
+    """Whether comments that Akismet's clients ask about enter the queues, too."""
 
 
 class ApiKey(Struct, kw_only=True):
@@ -491,6 +495,7 @@ class Moderator(Struct, kw_only=True):
     role: Role
     sites: tuple[str, ...] = ()
     created_at: int = 0
+    disabled: bool = False
 
 
 class Credential(Struct, kw_only=True, frozen=True):

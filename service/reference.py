@@ -252,7 +252,8 @@ def events() -> str:
         "`GET /v1/events` sends these as they happen, with the comment's id, version and status\n"
         "and no personal data. An event's id is its place in the stream: resume with\n"
         f"`Last-Event-ID`. Events stay readable for {KEPT_MS // DAY_MS} days; `reset` comes first\n"
-        "where those asked for are gone."
+        "where those asked for are gone. Webhooks send the same events, with what is public of an\n"
+        "approved comment, and `webhook.test` when asked to."
     )
     return _page(
         "Events",

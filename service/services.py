@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import time
 
+from service.accounts import Accounts
 from service.auth import Gate
 from service.ids import Secrets
+from service.outgoing import Outgoing
+from service.pipeline.bulk import Bulk
+from service.pipeline.campaigns import Campaigns
+from service.pipeline.preview import Preview
 from service.pipeline.publish import Publisher
 from service.pipeline.review import Review
 from service.pipeline.rules import RuleBook
@@ -28,10 +33,15 @@ class Services:
         self.store = Store(redis_url, secrets)
         self.gate = Gate(self.store, settings.admin_key)
         self.throttle = Throttle(self.store.limits, enabled=settings.rate_limits)
+        self.accounts = Accounts(self.store, self.throttle)
         self.rules = RuleBook(self.store, scorer.fold)
         self.intake = Intake(self.store, scorer, self.rules, secrets)
         self.review = Review(self.store)
+        self.bulk = Bulk(self.store, self.review)
+        self.preview = Preview(self.store, scorer, self.rules)
+        self.campaigns = Campaigns(self.store, scorer, secrets)
         self.publisher = Publisher(self.store)
+        self.outgoing = Outgoing(settings.reachable_networks)
         self.draining = False
 
     def now(self) -> int:

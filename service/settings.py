@@ -162,6 +162,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             default="none",
         ),
     ] = ()
+    outgoing_networks: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Private networks that webhooks and other callbacks may reach on purpose; every other "
+            "address that is not public is refused.",
+            kinds.networks(),
+            default="none",
+        ),
+    ] = ()
     drain_s: Annotated[
         float,
         Setting("How long requests under way may take to finish at a stop.", kinds.seconds(3_600)),
@@ -186,6 +195,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def proxy_networks(self) -> tuple[kinds.Network, ...]:
         """`trusted_proxies`, ready to be asked whether they contain an address."""
         return tuple(kinds.network(item) for item in self.trusted_proxies)
+
+    @property
+    def reachable_networks(self) -> tuple[kinds.Network, ...]:
+        """`outgoing_networks`, ready to be asked whether they contain an address."""
+        return tuple(kinds.network(item) for item in self.outgoing_networks)
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         """Name and value of every setting, secrets masked."""

@@ -18,10 +18,13 @@ LIMITS: Final[dict[str, Rate]] = {
     "publishable": Rate(burst=600, window_s=60),
     "secret": Rate(burst=3000, window_s=1),
     "anonymous": Rate(burst=120, window_s=60),
+    "sign_in_from": Rate(burst=30, window_s=900),
+    "sign_in_as": Rate(burst=10, window_s=900),
 }
 """`reader`: one network address submitting with a publishable key; `publishable`: all of a
 publishable key's submissions; `secret`: a secret or admin key; `anonymous`: requests without
-one."""
+one; `sign_in_from`: passwords tried from one network address; `sign_in_as`: passwords tried for one
+moderator, who may not exist."""
 
 
 class Throttle:
@@ -54,6 +57,25 @@ class Throttle:
         """
         if self._enabled:
             await self._take("anonymous", network(ip))
+
+    async def sign_in(self, ip: str, name: str) -> None:
+        """Counts one try of a password; `name` tells whom it is for.
+
+        Raises:
+            Throttled: over a limit.
+        """
+        if self._enabled:
+            await self._take("sign_in_from", network(ip))
+            await self.password(name)
+
+    async def password(self, name: str) -> None:
+        """Counts one try of a password by somebody who is signed in.
+
+        Raises:
+            Throttled: over the limit.
+        """
+        if self._enabled:
+            await self._take("sign_in_as", name)
 
     async def _take(self, limit: str, name: str) -> dict[str, str]:
         rate = LIMITS[limit]

@@ -16,9 +16,10 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 class Window:
     """One page in a context of its own; remembers dialogs, errors and foreign requests."""
 
-    def __init__(self, context: Any, origin: str) -> None:
+    def __init__(self, context: Any, origin: str, *hosts: str) -> None:
         self.page = context.new_page()
         self.origin = origin
+        self.allowed = (origin, *hosts, "data:", "about:")
         self.trouble: list[str] = []
         self.expected: tuple[str, ...] = ()
         self.page.set_default_timeout(8000)
@@ -37,7 +38,7 @@ class Window:
             self.trouble.append(f"console: {text}")
 
     def _request(self, request: Any) -> None:
-        if not request.url.startswith((self.origin, "data:", "about:")):
+        if not request.url.startswith(self.allowed):
             self.trouble.append(f"foreign request: {request.url}")
 
     def open(self, path: str) -> Any:

@@ -128,6 +128,7 @@ class CommentOut(Struct, kw_only=True):
     author: AuthorOut | UnsetType = UNSET
     claim: ClaimOut | UnsetType | None = UNSET
     priority: int | UnsetType = UNSET
+    appeal: str | UnsetType = UNSET
 
 
 class AuthorOut(Struct, kw_only=True):
@@ -248,6 +249,7 @@ def queued_out(stored: StoredComment, author: AuthorRecord, email: str) -> Comme
     out.author = author_out(stored.comment.author, stored.comment.name, author, email)
     out.claim = claim_out(stored.lease) if stored.lease else None
     out.priority = stored.comment.verdict.priority
+    out.appeal = stored.comment.appeal or UNSET
     return out
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from typing import Annotated, Literal
 
 from litestar import Response, delete, get, put
@@ -14,14 +12,10 @@ from service.api import answers
 from service.api.document import Operation
 from service.api.requests import Req, caller, read_body, read_json, services
 from service.errors import NotFound, invalid
-from service.ids import Secrets
 from service.pipeline import fields
+from service.pipeline.banning import Kind, canonical, guess, stored_id
 from service.pipeline.shown import masked
 from service.records import Ban
-
-Kind = Literal["author", "address", "domain", "ip", "cidr"]
-_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}\.)+[a-z0-9-]{2,63}")
-_AUTHOR = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class BanIn(Struct, forbid_unknown_fields=True):
@@ -101,7 +95,7 @@ async def ban(request: Req, site: str, ban_id: str) -> Response[bytes]:
     kind, value = named(ban_id.lstrip("/"), asked)
     now = parts.now()
     made = Ban(
-        id=_stored_id(parts.secrets, site, ban_id.lstrip("/")),
+        id=stored_id(parts.secrets, site, ban_id.lstrip("/")),
         kind=kind,
         value=canonical(kind, value, site, parts.secrets),
         label=masked(value) if kind == "address" else value,
@@ -134,7 +128,7 @@ async def unban(request: Req, site: str, ban_id: str) -> None:
     parts = services(request)
     auth.reach(await caller(request, "decide"), site)
     await parts.rules.get(site)
-    if not await parts.store.sites.unban(site, _stored_id(parts.secrets, site, ban_id.lstrip("/"))):
+    if not await parts.store.sites.unban(site, stored_id(parts.secrets, site, ban_id.lstrip("/"))):
         raise NotFound("There is no such ban.")
 
 
@@ -155,55 +149,7 @@ def named(ban_id: str, asked: BanIn) -> tuple[Kind, str]:
             return kind, value
         case "email" if value:
             return "address", value
-    return _guess(ban_id), ban_id
-
-
-def _guess(text: str) -> Kind:
-    if "@" in text:
-        return "address"
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        pass
-    else:
-        return "cidr" if "/" in text else "ip"
-    if _DOMAIN.fullmatch(text.lower()):
-        return "domain"
-    if _AUTHOR.fullmatch(text):
-        return "author"
-    raise invalid("/value", "required", "say 'kind' and 'value': the id names none")
-
-
-def canonical(kind: Kind, value: str, site: str, secrets: Secrets) -> str:
-    """The value as it is matched; an address becomes its author's id and is not kept.
-
-    Raises:
-        Invalid: the value is not of its kind.
-    """
-    try:
-        match kind:
-            case "address":
-                return secrets.author_id(site, fields.email(value))
-            case "ip":
-                return str(ipaddress.ip_address(value))
-            case "cidr":
-                return str(ipaddress.ip_network(value, strict=False))
-            case "domain" if _DOMAIN.fullmatch(value.lower()):
-                return value.lower()
-            case "author" if _AUTHOR.fullmatch(value):
-                return value
-    except (ValueError, fields.Wrong):
-        pass
-    raise invalid("/value", f"invalid_{kind}", f"this is not a valid {kind}")
-
-
-def _stored_id(secrets: Secrets, site: str, ban_id: str) -> str:
-    """A ban's id as it is kept: one that holds an address is kept as the author's id."""
-    if "@" not in ban_id:
-        return ban_id
-    return "address:" + secrets.author_id(
-        site, ban_id.removeprefix("address:").removeprefix("email:")
-    )
+    return guess(ban_id), ban_id
 
 
 def _instant(text: str | None) -> int | None:

@@ -31,6 +31,8 @@ _API: Final = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
     (b"cross-origin-resource-policy", b"cross-origin"),
 ]
+_OPEN: Final = ("/v1/", "/v1alpha1/")
+"""What pages of any origin may ask: our API, and Perspective's, which pages call too."""
 CORS: Final = [
     (b"access-control-allow-origin", b"*"),
     (
@@ -46,7 +48,8 @@ _PREFLIGHT: Final = [
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
     (
         b"access-control-allow-headers",
-        b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID",
+        b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
+        b"X-Goog-Api-Key",
     ),
     (b"access-control-max-age", b"7200"),
     (b"content-length", b"0"),
@@ -62,7 +65,7 @@ def edge(app: App) -> App:
             return
         request_id = _request_id(scope["headers"])
         scope["request_id"] = request_id
-        api = scope["path"].startswith("/v1/")
+        api = scope["path"].startswith(_OPEN)
         added = [(b"x-request-id", request_id.encode()), *_SECURITY, *(CORS if api else ())]
         if api and scope["method"] == "OPTIONS":
             await _preflight(added, send)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from typing import Any
 
 from litestar import Response, get
@@ -23,12 +22,10 @@ from service.api import answers
 from service.api.document import Operation
 from service.api.requests import Req, services
 from service.errors import Unavailable
+from service.readiness import readiness
 from service.services import Services
 from service.store.connect import RedisError
-from service.store.health import DURABILITY
-
-PROBE_S = 1.0
-"""How old a write probe may be (api.md)."""
+from service.store.webhooks import Endpoint
 
 
 class LiveOut(Struct):
@@ -52,27 +49,6 @@ class ReadyOut(Struct):
     ready: bool
     checks: list[CheckOut]
     durability_level: int
-
-
-class Probe:
-    """The newest write probe of this process, shared by all who ask."""
-
-    def __init__(self) -> None:
-        self._at = float("-inf")
-        self._failure = ""
-        self._lock = asyncio.Lock()
-
-    async def failure(self, parts: Services) -> str:
-        """Why the store cannot be written, '' when it can; at most a second old."""
-        async with self._lock:
-            if time.monotonic() - self._at > PROBE_S:
-                try:
-                    await parts.store.health.probe(parts.now())
-                    self._failure = ""
-                except (Unavailable, RedisError) as error:
-                    self._failure = str(error)
-                self._at = time.monotonic()
-        return self._failure
 
 
 @get(
@@ -100,28 +76,13 @@ async def livez() -> Response[bytes]:
 )
 async def readyz(request: Req) -> Response[bytes]:
     """Each check by name; 503 when one that matters fails."""
-    parts = services(request)
-    probe: Probe = request.app.state.probe
-    failure = await probe.failure(parts)
-    durability = 0
-    try:
-        durability = 0 if failure else (await parts.store.health.state()).durability
-    except Unavailable as error:  # it went within the second the probe is believed
-        failure = str(error)
-    checks = [
-        CheckOut("store", not failure, failure or "written and on disk"),
-        CheckOut("draining", not parts.draining, "stopping" if parts.draining else "no"),
-        CheckOut(
-            "model",
-            parts.scorer.model is not None,
-            parts.scorer.version or "none: every comment is held for a human",
-        ),
-        CheckOut("durability", durability == 2, DURABILITY[durability]),
-    ]
-    # Without a model or full durability Winnow still does its work, and says so.
-    ready = not failure and not parts.draining
-    out = ReadyOut(ready, checks, durability)
-    return answers.answer(out, 200 if ready else 503, {"Cache-Control": "no-store"})
+    found = await readiness(services(request), request.app.state.probe)
+    out = ReadyOut(
+        found.ready,
+        [CheckOut(check.name, check.ok, check.detail) for check in found.checks],
+        found.durability,
+    )
+    return answers.answer(out, 200 if found.ready else 503, {"Cache-Control": "no-store"})
 
 
 @get(
@@ -152,6 +113,7 @@ async def _store_registry(parts: Services) -> Any:
         state = await parts.store.health.state()
         sites = await parts.store.sites.all()
         waiting = [(site, await parts.store.queues.waiting(site)) for site in sites[:100]]
+        hooks = await _webhooks(parts)
     except (Unavailable, RedisError):
         gauge["up"].set(0)
         return registry
@@ -159,6 +121,9 @@ async def _store_registry(parts: Services) -> Any:
     gauge["memory"].set(state.used_memory)
     gauge["durability"].set(state.durability)
     now = parts.now()
+    dead, undelivered_at = hooks
+    gauge["dead"].set(dead)
+    gauge["undelivered"].set((now - undelivered_at) / 1000 if undelivered_at else 0)
     for site, queues in waiting:
         for queue in queues:
             gauge["count"].labels(site, queue.status).set(queue.count)
@@ -166,6 +131,26 @@ async def _store_registry(parts: Services) -> Any:
                 age_s = (now - queue.oldest_at) / 1000 if queue.oldest_at else 0
                 gauge["oldest"].labels(site).set(age_s)
     return registry
+
+
+async def _webhooks(parts: Services) -> tuple[int, int | None]:
+    """Dead letters, and when the oldest event happened that waits for an endpoint; of 100 sites."""
+    webhooks, deliveries = parts.store.webhooks, parts.store.deliveries
+
+    async def one(site: str, endpoint: Endpoint) -> tuple[int, int | None, int | None]:
+        dead = await deliveries.count(site, endpoint.id, "dead")
+        if not endpoint.takes_events:
+            return dead, None, None
+        queued_at = await deliveries.oldest(site, endpoint.id)
+        return dead, queued_at, await webhooks.unsent_since(site, endpoint)
+
+    sites = (await webhooks.sites())[:100]
+    found = await asyncio.gather(*(webhooks.all(site) for site in sites))
+    told = await asyncio.gather(
+        *(one(site, e) for site, all_ in zip(sites, found, strict=True) for e in all_)
+    )
+    times = [at for _, *ats in told for at in ats if at is not None]
+    return sum(dead for dead, *_ in told), min(times, default=None)
 
 
 def _gauges(registry: CollectorRegistry) -> dict[str, Gauge]:
@@ -182,6 +167,11 @@ def _gauges(registry: CollectorRegistry) -> dict[str, Gauge]:
         ),
         "count": gauge("queue_comments", "Comments by status.", "site", "status"),
         "oldest": gauge("queue_oldest_age_seconds", "Age of the oldest pending comment.", "site"),
+        "dead": gauge("webhook_dead_letters", "Deliveries given up in the last 30 days."),
+        "undelivered": gauge(
+            "webhook_oldest_age_seconds",
+            "Age of the oldest event that waits for a webhook, 0 when none does.",
+        ),
     }
 
 

@@ -31,7 +31,7 @@ from service.api.requests import (
 )
 from service.errors import Conflict, NotFound, invalid
 from service.pipeline import fields
-from service.pipeline.queues import Ask, Row, list_queue, queued
+from service.pipeline.queues import Ask, Row, Text, drain_s, list_queue, queued
 from service.records import QUEUES, Lease, Status
 from service.store.queues import Flow, Sort, Waiting
 
@@ -141,15 +141,6 @@ def queue_out(site: str, waiting: Waiting, flow: Flow, now: int) -> QueueOut:
     )
 
 
-def drain_s(count: int, flow: Flow, now: int) -> float | None:
-    """Seconds until empty if arrivals and decisions go on as in this hour and the last one."""
-    if count == 0:
-        return 0.0
-    seconds = 3600 + now % 3_600_000 / 1000
-    pace = (flow.decided - flow.held) / seconds
-    return count / pace if pace > 0 else None
-
-
 @get(
     "/v1/queues/{status:str}",
     opt={
@@ -164,12 +155,16 @@ def drain_s(count: int, flow: Flow, now: int) -> float | None:
                 text_param("author", "Only this author (id or address)."),
                 text_param("label", "Only comments with at least `min` on this label."),
                 Param("min", "See `label`.", {"type": "number", "minimum": 0, "maximum": 1}),
+                text_param("text", "Only comments with these words, or words that begin so."),
                 whole_param("limit", "Comments in one answer.", 1, 200, 50),
                 CURSOR,
             ),
             answers={200: QueuePageOut},
             problems=(401, 403, 404, 422, 503),
             tag="Moderators",
+            description="`text` finds words behind disguises, too. It and `label` look at up to "
+            "2,000 comments for one answer: there may be fewer than `limit`, or none, and still a "
+            "`next` to go on from.",
         )
     },
 )
@@ -178,7 +173,8 @@ async def queue(request: Req, status: str) -> Response[bytes]:
     parts = services(request)
     credential = await caller(request, "queues")
     query = Query(
-        request, "site", "sort", "page", "reason", "author", "label", "min", "limit", "cursor"
+        request,
+        *("site", "sort", "page", "reason", "author", "label", "min", "text", "limit", "cursor"),
     )
     if query.text("min") and not query.text("label"):
         raise invalid("/min", "out_of_range", "'min' needs a 'label' it is about")
@@ -186,11 +182,12 @@ async def queue(request: Req, status: str) -> Response[bytes]:
     ask = Ask(
         status=_status(status),
         sort=cast(Sort, query.choice("sort", "priority", "priority", "oldest", "newest")),
-        page=_page(query.text("page")),
+        page=filed_page(query.text("page")),
         reason=query.text("reason"),
-        author=_author(request, site, query.text("author")),
+        author=author_id(request, site, query.text("author")),
         label=query.choice("label", "", "", *parts.scorer.labels),
         minimum=query.share("min") or 0.0,
+        text=searched(request, query.text("text")),
         limit=query.whole("limit", 50, 1, 200),
         after=query.cursor(),
     )
@@ -211,17 +208,27 @@ def _status(text: str) -> Status:
     raise NotFound(f"There is no queue {text!r}; there are {', '.join(QUEUES)}.")
 
 
-def _page(text: str) -> str:
+def filed_page(text: str, pointer: str = "/page") -> str:
     """A page as comments are filed under it."""
     try:
         return fields.page(text) if text else ""
     except fields.Wrong as wrong:
-        raise invalid("/page", wrong.code, wrong.detail) from None
+        raise invalid(pointer, wrong.code, wrong.detail) from None
 
 
-def _author(request: Req, site: str, text: str) -> str:
+def author_id(request: Req, site: str, text: str) -> str:
     """An author's id; an address is turned into one."""
     return services(request).secrets.author_id(site, text) if "@" in text else text
+
+
+def searched(request: Req, text: str, pointer: str = "/text") -> Text | None:
+    """The words to look for; None where nothing is asked."""
+    if not text:
+        return None
+    found = Text.of(text, services(request).scorer.fold)
+    if found is None:
+        raise invalid(pointer, "empty", "there is no word in this")
+    return found
 
 
 @post(

@@ -223,6 +223,21 @@ def cursor(position: Position | None) -> str | None:
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
+def operation(request: Req, credential: Credential) -> str | None:
+    """The operation an Idempotency-Key names: of this caller only.
+
+    Raises:
+        Invalid: the key is empty or too long.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    key = key.strip().strip('"')
+    if not 1 <= len(key) <= 255:
+        raise invalid("/Idempotency-Key", "out_of_range", "1 to 255 characters")
+    return f"{credential.actor} {key}"
+
+
 async def one_site(request: Req, credential: Credential, named: str) -> str:
     """The site a request is about: named, or the only one the caller sees.
 

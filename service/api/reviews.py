@@ -8,11 +8,19 @@ from typing import Annotated, Any
 from litestar import Response, get, post
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from service import errors
 from service.api import answers, problems
 from service.api.comments import stored_comment
 from service.api.document import Operation
-from service.api.requests import BULK_MAX, Req, caller, read_json, request_id, services
+from service.api.notes import NoteOut, note_out
+from service.api.requests import (
+    BULK_MAX,
+    Req,
+    caller,
+    operation,
+    read_json,
+    request_id,
+    services,
+)
 from service.errors import StaleVersion, WinnowError
 from service.pipeline.review import Decision, Reviewed
 from service.records import Action, Comment, Credential, Entry
@@ -92,6 +100,8 @@ class StepOut(Struct, kw_only=True):
     status: str
     reason: str
     note: str
+    operation: str
+    """The operation on many comments that it was a part of; empty for none."""
     model: str
     policy_version: int
     verdict: answers.VerdictOut
@@ -99,9 +109,10 @@ class StepOut(Struct, kw_only=True):
 
 
 class HistoryOut(Struct):
-    """Every version, oldest first."""
+    """Every version, oldest first, and what moderators noted, oldest first."""
 
     items: list[StepOut]
+    notes: list[NoteOut]
     next: str | None = None
 
 
@@ -225,7 +236,10 @@ async def history(request: Req, comment_id: str) -> Response[bytes]:
     """Every version: who, when, what, why, model and policy version."""
     parts = services(request)
     stored = await stored_comment(request, comment_id, "queues")
-    entries = await parts.store.decisions.history(stored.comment.site, comment_id)
+    entries, notes = await asyncio.gather(
+        parts.store.decisions.history(stored.comment.site, comment_id),
+        parts.store.notes.of(stored.comment.site, comment_id),
+    )
     comment, steps = stored.comment, []
     for entry in reversed(entries):
         steps.append(_step(entry.version, entry.at, entry.actor, entry=entry, comment=comment))
@@ -234,7 +248,7 @@ async def history(request: Req, comment_id: str) -> Response[bytes]:
     first = entries[0].before if entries else stored.status
     submitted = _step(1, comment.submitted_at, "website", entry=None, comment=comment)
     submitted.status = first or stored.status
-    return answers.answer(HistoryOut([submitted, *reversed(steps)]))
+    return answers.answer(HistoryOut([submitted, *reversed(steps)], [note_out(n) for n in notes]))
 
 
 def _step(version: int, at: int, by: str, *, entry: Entry | None, comment: Comment) -> StepOut:
@@ -248,6 +262,7 @@ def _step(version: int, at: int, by: str, *, entry: Entry | None, comment: Comme
         status=entry.after if entry else "",
         reason=entry.reason if entry else "",
         note=entry.note if entry else "",
+        operation=entry.operation if entry else "",
         model=comment.verdict.model,
         policy_version=comment.verdict.policy_version,
         verdict=answers.verdict_out(comment.verdict),
@@ -298,21 +313,6 @@ def shown(error: StaleVersion) -> WinnowError:
     winner = error.members.get("decision")
     error.members["decision"] = answers.decision_out(winner) if winner else None
     return error
-
-
-def operation(request: Req, credential: Credential) -> str | None:
-    """The operation an Idempotency-Key names: of this caller only.
-
-    Raises:
-        Invalid: the key is empty or too long.
-    """
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    key = key.strip().strip('"')
-    if not 1 <= len(key) <= 255:
-        raise errors.invalid("/Idempotency-Key", "out_of_range", "1 to 255 characters")
-    return f"{credential.actor} {key}"
 
 
 def _answer(reviewed: Reviewed) -> Response[bytes]:

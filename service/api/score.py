@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-import msgspec
 from litestar import Response, post
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -14,10 +13,10 @@ from service.api import answers
 from service.api.document import Operation
 from service.api.requests import BULK_MAX, Req, caller, read_json, services
 from service.errors import Unavailable, invalid
-from service.pipeline.decide import decide
+from service.pipeline.decide import decide_text
 from service.pipeline.rules import Rules
 from service.pipeline.score import Explained
-from service.records import AuthorRecord, Draft, Facts, Policy
+from service.records import Draft, Policy
 
 Text = Annotated[str, Meta(min_length=1, max_length=10_000)]
 
@@ -119,23 +118,16 @@ async def _one(request: Req, text: str, rules: Rules | None, explain: bool) -> S
     scored = await parts.scorer.score(draft)
     if scored.scores is None:
         raise Unavailable("No model is loaded.", retry_after_s=30)
-    policy = _without_authors(rules.policy if rules else Policy())
+    policy = rules.policy if rules else Policy()
     lists = rules.lists if rules else parts.rules.no_lists
-    # As if by an author who is neither new nor known: only the text speaks.
-    facts = Facts(draft=draft, scored=scored, author=AuthorRecord(approved=1), now=parts.now())
-    verdict = parts.intake.pointed(decide(facts, policy, lists), text)
+    verdict = decide_text(draft, scored, policy, lists, now=parts.now())
+    verdict = parts.intake.pointed(verdict, text)
     out = ScoreOut(
         scores=scored.scores,
         reasons=[answers.reason_out(reason) for reason in verdict.reasons],
         model=scored.model,
     )
     return _explained(out, text, parts.scorer.explain(text, _strongest(out))) if explain else out
-
-
-def _without_authors(policy: Policy) -> Policy:
-    """The policy without what it says about authors."""
-    authors = msgspec.structs.replace(policy.authors, hold_first=0, known_after=1000)
-    return msgspec.structs.replace(policy, authors=authors)
 
 
 def _strongest(out: ScoreOut) -> str:

@@ -31,6 +31,7 @@ class SiteIn(Struct, forbid_unknown_fields=True):
     id: SiteId
     name: Name = ""
     origins: Annotated[list[Origin], Meta(max_length=100)] = []
+    akismet_queue: bool = False
 
 
 class SitePatch(Struct, forbid_unknown_fields=True):
@@ -38,6 +39,7 @@ class SitePatch(Struct, forbid_unknown_fields=True):
 
     name: Name | UnsetType = UNSET
     origins: Annotated[list[Origin], Meta(max_length=100)] | UnsetType = UNSET
+    akismet_queue: bool | UnsetType = UNSET
 
 
 class SiteOut(Struct, kw_only=True):
@@ -47,6 +49,8 @@ class SiteOut(Struct, kw_only=True):
     name: str
     origins: list[str]
     created_at: str
+    akismet_queue: bool
+    """Whether comments that Akismet's clients ask about enter the queues, too."""
 
 
 class SitesOut(Struct):
@@ -118,6 +122,7 @@ async def make_site(request: Req) -> Response[bytes]:
         name=asked.name or asked.id,
         origins=tuple(asked.origins),
         created_at=parts.now(),
+        akismet_queue=asked.akismet_queue,
     )
     await parts.store.sites.create(site, Policy())
     return answers.answer(site_out(site), status=201, headers={"Location": f"/v1/sites/{site.id}"})
@@ -136,8 +141,12 @@ async def list_sites(request: Req) -> Response[bytes]:
     return answers.answer(SitesOut([site_out(made.site) for made in found if made is not None]))
 
 
-async def _own_site(request: Req, site: str, scope: auth.Scope = "admin") -> Credential:
-    """The caller, if they may do this to that site, and it exists."""
+async def own_site(request: Req, site: str, scope: auth.Scope = "admin") -> Credential:
+    """The caller, if they may do this to that site, and it exists.
+
+    Raises:
+        Unauthenticated, Forbidden, NotFound.
+    """
     credential = await caller(request, scope)
     auth.reach(credential, site)
     # Not through the rules: a site whose rules cannot be compiled is still its owner's to repair.
@@ -162,7 +171,7 @@ def whole_installation(credential: Credential) -> None:
 )
 async def read_site(request: Req, site: str) -> Response[bytes]:
     """One site."""
-    await _own_site(request, site, "read")
+    await own_site(request, site, "read")
     found, _ = await services(request).store.sites.read(site)
     return answers.answer(site_out(found))
 
@@ -174,8 +183,8 @@ async def read_site(request: Req, site: str) -> Response[bytes]:
     ),
 )
 async def change_site(request: Req, site: str) -> Response[bytes]:
-    """Change a site's name or origins."""
-    await _own_site(request, site)
+    """Change a site's name, its origins, or whether Akismet's clients fill its queues."""
+    await own_site(request, site)
     parts = services(request)
     asked = await read_json(request, SitePatch)
     changed, _ = await parts.store.sites.read(site)
@@ -183,6 +192,8 @@ async def change_site(request: Req, site: str) -> Response[bytes]:
         changed.name = asked.name or site
     if asked.origins is not UNSET:
         changed.origins = tuple(asked.origins)
+    if asked.akismet_queue is not UNSET:
+        changed.akismet_queue = asked.akismet_queue
     await parts.store.sites.change(changed)
     parts.rules.forget(site)
     return answers.answer(site_out(changed))
@@ -207,7 +218,7 @@ async def delete_site(request: Req, site: str) -> None:
 )
 async def make_key(request: Req, site: str) -> Response[bytes]:
     """Make a key; it is shown this once."""
-    await _own_site(request, site)
+    await own_site(request, site)
     parts = services(request)
     asked = await read_json(request, KeyIn)
     record = ApiKey(
@@ -255,7 +266,7 @@ def _expiry(text: str | None, now: int) -> int | None:
 )
 async def list_keys(request: Req, site: str) -> Response[bytes]:
     """A site's live keys, without the keys themselves."""
-    await _own_site(request, site)
+    await own_site(request, site)
     records = await services(request).store.api_keys.of_site(site)
     return answers.answer(KeysOut([key_out(record) for record in records]))
 
@@ -267,7 +278,7 @@ async def list_keys(request: Req, site: str) -> Response[bytes]:
 )
 async def revoke_key(request: Req, site: str, key_id: str) -> None:
     """Revoke a key: within a second nobody can use it."""
-    await _own_site(request, site)
+    await own_site(request, site)
     if not await services(request).store.api_keys.revoke(site, key_id):
         raise NotFound("This site has no such key.")
 
@@ -278,7 +289,7 @@ async def revoke_key(request: Req, site: str, key_id: str) -> None:
 )
 async def read_policy(request: Req, site: str) -> Response[bytes]:
     """A site's policy; its ETag is its version."""
-    await _own_site(request, site, "read")
+    await own_site(request, site, "read")
     _, policy = await services(request).store.sites.read(site)
     tag = f'"{policy.version}"'
     if is_known(request, tag):
@@ -299,7 +310,7 @@ async def read_policy(request: Req, site: str) -> Response[bytes]:
 )
 async def save_policy(request: Req, site: str) -> Response[bytes]:
     """Save a policy; without `If-Match` over whatever is current."""
-    await _own_site(request, site)
+    await own_site(request, site)
     parts = services(request)
     policy = await read_json(request, Policy)
     check_policy(policy)
@@ -315,6 +326,7 @@ def site_out(site: Site) -> SiteOut:
         name=site.name,
         origins=list(site.origins),
         created_at=answers.iso(site.created_at),
+        akismet_queue=site.akismet_queue,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import cast, get_args
 from xml.etree import ElementTree as ET
 
 from litestar import Response, get
@@ -11,16 +12,18 @@ from msgspec import Struct
 
 from service import auth
 from service.api import answers
-from service.api.document import CURSOR, SITE, Operation, text_param, whole_param
+from service.api.document import CURSOR, SITE, Operation, choice_param, text_param, whole_param
 from service.api.requests import Query, Req, caller, cursor, is_known, one_site, services
 from service.errors import invalid
 from service.pipeline import fields
-from service.pipeline.publish import Published
+from service.pipeline.publish import Order, Published
+from service.services import Services
 from service.store.queues import Filter
 
 ATOM = "application/atom+xml"
 QUALITY = re.compile(r"[01](\.[0-9]{0,3})?")
 FRESH = "public, max-age=0, must-revalidate"
+ORDERS = get_args(Order)
 
 
 class PageOut(Struct):
@@ -35,10 +38,14 @@ class PageOut(Struct):
 
 
 class ThreadOut(Struct):
-    """One page of a thread, oldest first."""
+    """One page of a thread, and what holds for all of it."""
 
     items: list[answers.PublishedOut]
     next: str | None
+    total: int
+    """Comments published on the page."""
+    closed: bool
+    """Whether it takes no new ones."""
 
 
 async def _asked(request: Req, *names: str) -> tuple[Query, str, str]:
@@ -81,8 +88,6 @@ async def page(request: Req) -> Response[bytes]:
     parts = services(request)
     _, site, url = await _asked(request, "url")
     found = await parts.store.pages.read(site, url)
-    days = (await parts.rules.get(site)).policy.closing.days
-    age_ms = parts.now() - found.first_at if found.first_at else 0
     return answers.answer(
         PageOut(
             site=site,
@@ -90,21 +95,29 @@ async def page(request: Req) -> Response[bytes]:
             title=found.title,
             approved=await parts.store.queues.count(site, "approved", Filter(page=url)),
             first_at=answers.iso_or_none(found.first_at),
-            closed=days is not None and age_ms > days * 86_400_000,
+            closed=await _closed(parts, site, found.first_at),
         ),
         headers={"Cache-Control": FRESH},
     )
+
+
+async def _closed(parts: Services, site: str, first_at: int | None) -> bool:
+    """Whether a page whose first comment came at `first_at` takes no new ones."""
+    days = (await parts.rules.get(site)).policy.closing.days
+    age_ms = parts.now() - first_at if first_at else 0
+    return days is not None and age_ms > days * 86_400_000
 
 
 @get(
     "/v1/pages/comments",
     opt={
         "operation": Operation(
-            summary="The approved thread of a page, oldest first",
+            summary="The approved thread of a page",
             scope="threads",
             query=(
                 SITE,
                 text_param("page", "The page's URL.", required=True),
+                choice_param("order", "Which comments come first.", *ORDERS),
                 whole_param("limit", "Comments in one answer.", 1, 500, 100),
                 CURSOR,
             ),
@@ -120,11 +133,13 @@ async def page(request: Req) -> Response[bytes]:
 async def thread(request: Req) -> Response[bytes]:
     """The approved thread of a page."""
     parts = services(request)
-    query, site, url = await _asked(request, "page", "cursor", "limit")
+    query, site, url = await _asked(request, "page", "order", "cursor", "limit")
     limit, after = query.whole("limit", 100, 1, 500), query.cursor()
+    order = cast(Order, query.choice("order", "oldest", *ORDERS))
     atom = prefers_atom(request.headers.get("accept", ""))
     known = await parts.store.pages.read(site, url)
-    asked = f"{known.revision} {limit} {query.text('cursor')} {atom}"
+    closed = await _closed(parts, site, known.first_at)
+    asked = f"{known.revision} {limit} {query.text('cursor')} {atom} {order} {closed}"
     tag = f'"{known.revision}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"'
     headers = {"ETag": tag, "Cache-Control": FRESH, "Vary": "Accept, Authorization"}
     if is_known(request, tag):
@@ -133,13 +148,15 @@ async def thread(request: Req) -> Response[bytes]:
         latest = await parts.publisher.latest(site, url, limit=limit)
         content = feed(url, known.title, latest)
         return Response(content, media_type=ATOM, headers=headers)
-    found = await parts.publisher.thread(site, url, after=after, limit=limit)
-    asked_for = {"site": site, "page": url, "limit": str(limit)}
+    found = await parts.publisher.thread(site, url, order=order, after=after, limit=limit)
+    asked_for = {"site": site, "page": url, "order": order, "limit": str(limit)}
     response = answers.listing(
         [answers.published_out(item) for item in found.items],
         cursor(found.next),
         f"{parts.settings.public_url}/v1/pages/comments",
         asked_for,
+        total=await parts.store.queues.count(site, "approved", Filter(page=url)),
+        closed=closed,
     )
     response.headers.update(headers)
     return response

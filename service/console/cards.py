@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from service.pipeline.queues import Row
 from service.pipeline.reasons import LABELS, describe
+from service.pipeline.score import Explained
 from service.pipeline.shown import Segment, masked, segments
 from service.records import AuthorRecord, Comment, Entry, Reason, Status, StoredComment
 
@@ -32,6 +33,18 @@ OFFERED: Final[dict[Status, tuple[str, ...]]] = {
 }
 """The buttons of a comment: those that would change something."""
 
+LABEL_OF: Final = {code: label for label, (code, _) in LABELS.items()}
+"""The label behind a reason's code."""
+TOLD_WORDS: Final = 5
+"""Words that mattered, named at most."""
+FAINT: Final = 0.05
+"""A share of the margin too small to be told."""
+LONG: Final = 500
+"""Characters, and below it lines, that certainly fit on a card."""
+LINES: Final = 10
+EXCERPT: Final = 240
+"""Characters of a parent comment."""
+
 
 class Chip(Struct, frozen=True):
     """One reason, in a few words."""
@@ -39,7 +52,7 @@ class Chip(Struct, frozen=True):
     code: str
     text: str
     tone: str
-    """The outcome it argues for."""
+    """The outcome it argues for; an appeal has a tone of its own."""
     shadow: bool
     meaning: str
 
@@ -52,10 +65,47 @@ class Score(Struct, frozen=True):
     word: str
 
 
+class Word(Struct, frozen=True):
+    """A piece of the text that spoke for a label, and how much: its share of the log-odds."""
+
+    text: str
+    label: str
+    weight: float
+
+
+class Parent(Struct, frozen=True):
+    """The comment that this one answers."""
+
+    id: str
+    name: str
+    text: str
+
+
+class Alike(Struct, frozen=True):
+    """Near-duplicates that stand behind one card."""
+
+    count: int
+    authors: int
+    networks: int
+
+
+class Around(Struct, frozen=True, kw_only=True):
+    """What is known around a comment; all of it may be missing."""
+
+    names: Mapping[str, str]
+    """The moderators' names by id."""
+    me: str = ""
+    """Whose own claim is not told."""
+    parents: Mapping[str, StoredComment] = {}
+    explained: Sequence[Explained] = ()
+    alike: Alike | None = None
+
+
 class Card(Struct, frozen=True, kw_only=True):
     """One comment in a queue."""
 
     id: str
+    site: str
     version: int
     status: Status
     name: str
@@ -72,22 +122,34 @@ class Card(Struct, frozen=True, kw_only=True):
     test: bool
     chips: list[Chip]
     body: list[Segment]
+    long: bool
+    """Whether the text may need scrolling of its own."""
+    parent: Parent | None
+    appeal: str
+    """Why the author wants it looked at again, '' where there was no appeal."""
     scores: list[Score]
+    words: list[Word]
     decided: str
     """Who decided what, '' where nobody did."""
+    why: str
+    """The reason of that decision."""
     decided_at: int
     undoable: bool
     holder: str
     """Who else is looking at it."""
     offered: tuple[str, ...]
+    alike: Alike | None
 
 
-def card(row: Row, names: Mapping[str, str]) -> Card:
-    """A comment's card; `names` are the moderators' by id."""
+def card(row: Row, around: Around) -> Card:
+    """A comment's card."""
     stored, record, email = row
-    comment = stored.comment
+    comment, decision, lease = stored.comment, stored.decision, stored.lease
+    words = weighed(comment, around.explained)
+    held = lease is not None and lease.holder != around.me
     return Card(
         id=comment.id,
+        site=comment.site,
         version=stored.version,
         status=stored.status,
         name=comment.name,
@@ -102,13 +164,19 @@ def card(row: Row, names: Mapping[str, str]) -> Card:
         edited=comment.edited_at is not None,
         test=comment.test,
         chips=[chip(reason) for reason in comment.verdict.reasons],
-        body=marked(comment),
+        body=marked(comment, around.explained),
+        long=len(comment.body) > LONG or comment.body.count("\n") > LINES,
+        parent=_parent(around.parents.get(comment.parent or "")),
+        appeal=comment.appeal,
         scores=scores(comment),
-        decided=decided(stored.decision, names) if stored.decision else "",
-        decided_at=stored.decision.at if stored.decision else 0,
-        undoable=stored.decision is not None and stored.status != "erased",
-        holder=names.get(stored.lease.holder, "somebody") if stored.lease else "",
+        words=words[:TOLD_WORDS],
+        decided=decided(decision, around.names) if decision else "",
+        why=decision.reason if decision else "",
+        decided_at=decision.at if decision else 0,
+        undoable=decision is not None and stored.status != "erased",
+        holder=around.names.get(lease.holder, "somebody") if lease and held else "",
         offered=OFFERED[stored.status],
+        alike=around.alike,
     )
 
 
@@ -116,21 +184,51 @@ def chip(reason: Reason) -> Chip:
     """A reason as a chip."""
     meaning = describe(reason.code).moderator
     text = reason.detail or meaning
-    return Chip(reason.code, text[:1].upper() + text[1:], reason.outcome, reason.shadow, meaning)
+    tone = reason.code if reason.code == "appeal" else reason.outcome
+    return Chip(reason.code, text[:1].upper() + text[1:], tone, reason.shadow, meaning)
 
 
-def marked(comment: Comment) -> list[Segment]:
-    """The body with the words that gave reasons."""
-    return segments(
-        comment.body,
-        [(span, reason.detail) for reason in comment.verdict.reasons for span in reason.spans],
-    )
+def marked(comment: Comment, explained: Sequence[Explained] = ()) -> list[Segment]:
+    """The body with the words that gave reasons, each with its weight where that is known."""
+    by_label = {each.label: each for each in explained}
+    spans = []
+    for reason in comment.verdict.reasons:
+        why = by_label.get(LABEL_OF.get(reason.code, ""))
+        for start, end in reason.spans:
+            weight = _weight(why, start, end) if why else 0.0
+            called = LABELS[why.label][1] if why else ""
+            told = f"{called} {weight:+.1f}" if weight >= FAINT else reason.detail
+            spans.append(((start, end), told))
+    return segments(comment.body, spans)
+
+
+def weighed(comment: Comment, explained: Sequence[Explained]) -> list[Word]:
+    """The words that spoke for a label, the weightiest first."""
+    found = [
+        Word(" ".join(comment.body[start:end].split()), noun(why.label), weight)
+        for why in explained
+        for start, end in why.spans
+        if (weight := _weight(why, start, end)) >= FAINT
+    ]
+    return sorted(found, key=lambda each: -each.weight)
+
+
+def _weight(why: Explained, start: int, end: int) -> float:
+    return sum(share for first, last, share in why.tokens if first < end and start < last)
+
+
+def _parent(stored: StoredComment | None) -> Parent | None:
+    if stored is None or stored.status == "erased":
+        return None
+    text = stored.comment.body
+    cut = text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + "…"
+    return Parent(stored.comment.id, stored.comment.name, cut)
 
 
 def scores(comment: Comment) -> list[Score]:
     """Every label's score, the highest first."""
     found = sorted((comment.scores or {}).items(), key=lambda item: -item[1])
-    return [Score(_noun(label), value, word(value)) for label, value in found]
+    return [Score(noun(label), value, word(value)) for label, value in found]
 
 
 def word(value: float) -> str:
@@ -148,7 +246,8 @@ def actor(text: str, names: Mapping[str, str]) -> str:
     kind, _, name = text.partition(":")
     if kind == "personal":
         return names.get(name, "a former moderator")
-    return {"secret": "the website", "admin": "an administrator's key"}.get(kind, text)
+    known = {"secret": "the website", "admin": "an administrator's key", "author": "the author"}
+    return known.get(kind, text)
 
 
 def winner(stored: StoredComment, names: Mapping[str, str]) -> str:
@@ -158,6 +257,7 @@ def winner(stored: StoredComment, names: Mapping[str, str]) -> str:
     return f"Now {stored.status}"
 
 
-def _noun(label: str) -> str:
-    noun = LABELS[label][1] if label in LABELS else label
-    return noun[:1].upper() + noun[1:]
+def noun(label: str) -> str:
+    """A label as people call it: `Attack on identity`."""
+    called = LABELS[label][1] if label in LABELS else label
+    return called[:1].upper() + called[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 from typing import Final
@@ -10,11 +11,12 @@ from litestar.datastructures import Cookie
 from msgspec import Struct
 
 from service import auth
+from service.accounts import SignedIn
 from service.errors import Forbidden
 from service.html import Req, parts
 from service.records import Credential, Moderator
 from service.services import Services
-from service.store.sessions import LONGEST_S
+from service.store.sessions import LONGEST_S, By, Session
 
 OURS: Final = ("same-origin", "none")
 """What `Sec-Fetch-Site` says of a request from our own page, or typed by the user."""
@@ -31,6 +33,7 @@ class Visitor(Struct, frozen=True):
     credential: Credential
     csrf: str
     """What this session's forms carry."""
+    session: Session
 
     @property
     def decides(self) -> bool:
@@ -46,11 +49,57 @@ async def visitor(request: Req) -> Visitor:
     """
     services = parts(request)
     token = request.cookies.get(cookie_name(services), "")
-    moderator_id = await services.store.sessions.find(token, services.now()) if token else None
-    moderator = moderator_id and await services.store.api_keys.moderator(moderator_id)
-    if not moderator:
+    session = await services.store.sessions.find(token, services.now()) if token else None
+    if session is None:
         raise NotSignedIn
-    return Visitor(moderator, auth.credential_of(moderator), _csrf(services, token))
+    moderator, generation = await asyncio.gather(
+        services.store.api_keys.moderator(session.moderator),
+        services.store.logins.generation(session.moderator),
+    )
+    if moderator is None or moderator.disabled or generation != session.generation:
+        raise NotSignedIn
+    return Visitor(moderator, auth.credential_of(moderator), _csrf(services, token), session)
+
+
+async def begin(request: Req, signed_in: SignedIn, by: By) -> Cookie:
+    """The cookie of a new session; the one this browser had before ends (ASVS 5.0 7.2.4)."""
+    services = parts(request)
+    earlier = request.cookies.get(cookie_name(services), "")
+    if earlier:
+        await services.store.sessions.close(earlier)
+    agent = request.headers.get("user-agent", "")
+    token = await services.store.sessions.open(
+        signed_in.moderator.id,
+        services.now(),
+        generation=signed_in.generation,
+        by=by,
+        agent=agent,
+    )
+    return session_cookie(services, token)
+
+
+async def end(request: Req) -> Cookie:
+    """Ends the session of this browser; the cookie that takes its own away."""
+    services = parts(request)
+    await services.store.sessions.close(request.cookies.get(cookie_name(services), ""))
+    return session_cookie(services, "")
+
+
+async def change_password(
+    request: Req, signed_in: Visitor, password: str, current: str, email: str = ""
+) -> Cookie:
+    """Sets the visitor's password; every session ends, and this browser gets a new one.
+
+    Who came by a one-time link need not know the current one.
+
+    Raises:
+        Invalid, Conflict, Throttled: as `Accounts.set_password`.
+    """
+    linked = signed_in.session.by == "link"
+    generation = await parts(request).accounts.set_password(
+        signed_in.moderator, password, current=None if linked else current, email=email
+    )
+    return await begin(request, SignedIn(signed_in.moderator, generation), "password")
 
 
 def check_origin(request: Req) -> None:

@@ -7,6 +7,7 @@ around (`shown`): no template has to remember either.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from functools import cached_property
@@ -41,8 +42,8 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 TYPES: Final = {
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
+    "css": "text/css",
+    "js": "text/javascript",
     "svg": "image/svg+xml",
 }
 _BY_STATUS: Final[dict[int, type[WinnowError]]] = {
@@ -50,6 +51,8 @@ _BY_STATUS: Final[dict[int, type[WinnowError]]] = {
     405: MethodNotAllowed,
     413: TooLarge,
 }
+GONE: Final = "client disconnected prematurely"
+"""What Litestar says of a request whose sender went on to another page: no fault of ours."""
 FOREVER: Final = "public, max-age=31536000, immutable"
 """Static files carry a hash of their content in their address."""
 
@@ -106,21 +109,36 @@ class Face:
         """The route of this face's static files."""
 
         @get(f"{self._at}/static/{{name:str}}", sync_to_thread=False)
-        def static(name: str) -> Response[bytes]:
-            """A static file."""
+        def static(name: str, request: Req) -> Response[bytes]:
+            """A static file; modules name each other without a hash, so those are asked anew."""
             if name not in self._files:
                 raise NotFound("No such file.")
-            return Response(
-                self._files[name],
-                media_type=TYPES[name.rpartition(".")[2]],
-                headers={"Cache-Control": FOREVER, "Content-Security-Policy": "default-src 'none'"},
-            )
+            headers = {
+                "Cache-Control": FOREVER if "v" in request.query_params else "no-cache",
+                "Content-Security-Policy": "default-src 'none'",
+                "ETag": f'"{self._hashes[name]}"',
+                "Vary": "Accept-Encoding",
+            }
+            if request.headers.get("if-none-match") == headers["ETag"]:
+                return Response(b"", status_code=304, headers=headers)
+            body, packed = self._files[name], self._packed[name]
+            if "gzip" in request.headers.get("accept-encoding", ""):
+                body, headers["Content-Encoding"] = packed, "gzip"
+            return Response(body, media_type=TYPES[name.rpartition(".")[2]], headers=headers)
 
         return static
 
     def asset(self, name: str) -> str:
         """A static file's address, which changes with its content."""
-        return f"{self._at}/static/{name}?v={hashlib.sha256(self._files[name]).hexdigest()[:12]}"
+        return f"{self._at}/static/{name}?v={self._hashes[name]}"
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        return {name: hashlib.sha256(f).hexdigest()[:12] for name, f in self._files.items()}
+
+    @cached_property
+    def _packed(self) -> dict[str, bytes]:
+        return {name: gzip.compress(file, mtime=0) for name, file in self._files.items()}
 
     @cached_property
     def _files(self) -> dict[str, bytes]:
@@ -155,7 +173,7 @@ def failure(error: Exception) -> WinnowError:
     """What a reader is told about any exception; an unforeseen one is logged, not described."""
     if isinstance(error, WinnowError):
         return error
-    if isinstance(error, HTTPException) and error.status_code < 500:
+    if isinstance(error, HTTPException) and (error.status_code < 500 or error.detail == GONE):
         return _BY_STATUS.get(error.status_code, Malformed)()
     log.get("html").error("unforeseen", error=type(error).__name__, exc_info=error)
     return WinnowError("This is our fault, and it has been written to the log.")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 from typing import Final
 
+import msgspec
 from disposable_email_domains import blocklist
 
 from service.pipeline.bans import ascii_domain, matching_bans, parents
@@ -19,6 +20,9 @@ from service.pipeline.needles import see
 from service.pipeline.reasons import LABELS, counting, describe, priority, public_reason
 from service.pipeline.words import CompiledLists, Hit
 from service.records import (
+    AuthorRecord,
+    Ban,
+    Draft,
     Facts,
     Outcome,
     Policy,
@@ -30,7 +34,7 @@ from service.records import (
     Verdict,
 )
 
-__all__ = ["RULES", "conclude", "decide", "flips", "matching_bans", "public_reason"]
+__all__ = ["RULES", "conclude", "decide", "decide_text", "flips", "matching_bans", "public_reason"]
 
 DAY_MS: Final = 86_400_000
 SEVERITY: Final[tuple[Strict, ...]] = ("reject", "spam", "hold")
@@ -52,6 +56,22 @@ def decide(facts: Facts, policy: Policy, lists: CompiledLists) -> Verdict:
         lists: `compile_lists(policy)`, kept by the caller.
     """
     return conclude(facts, policy, (r for rule in RULES for r in rule(facts, policy, lists)))
+
+
+def decide_text(
+    draft: Draft,
+    scored: Scored,
+    policy: Policy,
+    lists: CompiledLists,
+    *,
+    now: int,
+    bans: tuple[Ban, ...] = (),
+) -> Verdict:
+    """The verdict on a text of which no author is known: as if by one neither new nor known."""
+    authors = msgspec.structs.replace(policy.authors, hold_first=0, known_after=1000)
+    author = AuthorRecord(approved=1)
+    facts = Facts(draft=draft, scored=scored, author=author, bans=bans, now=now)
+    return decide(facts, msgspec.structs.replace(policy, authors=authors), lists)
 
 
 def conclude(facts: Facts, policy: Policy, reasons: Iterable[Reason]) -> Verdict:

@@ -24,6 +24,7 @@ CODES: Final[dict[str, str]] = {
     "wrong_type": "The value is of the wrong type",
     "empty": "Nothing visible is left after trimming",
     "too_long": "The text is longer than allowed",
+    "too_short": "The text is shorter than needed",
     "too_large": "The data is larger, or nested deeper, than allowed",
     "out_of_range": "The value is outside the allowed range",
     "control_character": "Control characters are not allowed",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from service.records import Comment
 from service.store import Store
 from service.store.queues import Filter, Position
+
+Order = Literal["oldest", "newest"]
+"""Which comments of a thread come first."""
 
 
 class Published(Struct, frozen=True, kw_only=True):
@@ -22,7 +27,7 @@ class Published(Struct, frozen=True, kw_only=True):
 
 
 class Thread(Struct, frozen=True):
-    """One page of a thread, oldest first."""
+    """One page of a thread."""
 
     items: list[Published]
     next: Position | None
@@ -34,12 +39,20 @@ class Publisher:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def thread(self, site: str, url: str, *, after: Position | None, limit: int) -> Thread:
+    async def thread(
+        self,
+        site: str,
+        url: str,
+        *,
+        after: Position | None,
+        limit: int,
+        order: Order = "oldest",
+    ) -> Thread:
         """The next `limit` approved comments of a page behind `after`."""
         places = await self._store.queues.page(
             site,
             "approved",
-            sort="oldest",
+            sort=order,
             limit=limit + 1,
             narrowed=Filter(page=url),
             after=after,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+import msgspec
+
 from service.records import STATUS_OF_OUTCOME, Reason, Status, Verdict
 
 
@@ -35,12 +37,14 @@ LABELS: Final[dict[str, tuple[str, str]]] = {
 """The classifier's labels: reason code, and how a detail calls it."""
 
 REASONS: Final[dict[str, ReasonText]] = {
-    "appeal": ReasonText("The author asks for a second look", 0),
     "toxicity.threat": ReasonText("Reads like a threat", 0),
     "toxicity.severe_toxicity": ReasonText("Reads like severe abuse", 0),
     "toxicity.identity_attack": ReasonText("Reads like an attack on a group of people", 1),
     "check.unavailable": ReasonText("No model could look at this comment", 2),
     "toxicity.sexually_explicit": ReasonText("Reads as sexually explicit", 2),
+    "appeal": ReasonText(
+        "The author asks for a second look", 3, "A moderator will look at your comment again."
+    ),
     "toxicity.insult": ReasonText("Reads like an insult", 3),
     "toxicity": ReasonText("Reads as rude or hurtful", 3),
     "list.block": ReasonText("Holds words of the block list", 3),
@@ -78,6 +82,19 @@ TOLD: Final[dict[Status, str]] = {
 }
 """What an author is told where the reason itself stays with the moderators."""
 
+DECIDED: Final[dict[str, str]] = {
+    "spam": "A moderator found that it is spam.",
+    "toxicity": "A moderator found it rude or hurtful.",
+    "severe_toxicity": "A moderator found it abusive.",
+    "identity_attack": "A moderator found that it attacks a group of people.",
+    "insult": "A moderator found that it insults somebody.",
+    "profanity": "A moderator found that it swears.",
+    "threat": "A moderator found that it threatens somebody.",
+    "sexually_explicit": "A moderator found it sexually explicit.",
+}
+"""What an author is told where a moderator gave a label as the reason; other words stand as
+they are."""
+
 QUIET_SCORE: Final = 0.2
 """A comment held only for its author's sake, with every score below this, can wait the longest."""
 
@@ -109,6 +126,13 @@ def public_reason(verdict: Verdict, status: Status | None = None) -> str:
 def counting(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
     """The reasons that make the verdict; not those that only say what a rule would have done."""
     return tuple(reason for reason in reasons if not reason.shadow)
+
+
+def appealed(verdict: Verdict) -> Verdict:
+    """The verdict on a comment whose author appeals: that comes first among the reasons."""
+    reason = Reason("appeal", "Appeal")
+    urgency = min(verdict.priority, describe("appeal").priority)
+    return msgspec.structs.replace(verdict, reasons=(reason, *verdict.reasons), priority=urgency)
 
 
 def priority(reasons: tuple[Reason, ...], scores: dict[str, float] | None) -> int:

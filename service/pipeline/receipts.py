@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from service.errors import NotFound
 from service.ids import Secrets, site_number_of
+from service.pipeline.appeals import standing
 from service.pipeline.enqueue import told_status
-from service.pipeline.reasons import public_reason
+from service.pipeline.reasons import DECIDED, describe, public_reason
 from service.records import Status, StoredComment
 from service.store import Store
 
@@ -38,9 +39,12 @@ async def by_receipt(store: Store, secrets: Secrets, token: str) -> StoredCommen
 def told(stored: StoredComment) -> Told:
     """What the author is told; under a shadow ban that the comment waits."""
     status = told_status(stored.status, stored.comment.verdict)
+    if standing(stored) == "waiting":
+        return Told(status, describe("appeal").public)
     if status not in ("pending", "spam", "rejected"):
         return Told(status, "")
     # A decision's reason is told only while it stands, and never through a shadow ban.
     decision = stored.decision
     decided = decision.reason if decision and decision.after == status else ""
-    return Told(status, decided or public_reason(stored.comment.verdict, status))
+    said = DECIDED.get(decided, decided)
+    return Told(status, said or public_reason(stored.comment.verdict, status))

@@ -23,6 +23,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     version: int
     reason: str = ""
     note: str = ""
+    part_of: str = ""
+    """The operation on many comments that this is a part of."""
 
 
 class Reviewed(Struct, frozen=True):
@@ -62,6 +64,7 @@ class Review:
             after=STATUS_OF_ACTION[decision.action],
             reason=decision.reason,
             note=decision.note,
+            operation=decision.part_of,
             displaced=_alone(stored.decision),
         )
         step = Step(

@@ -54,6 +54,11 @@ class RuleBook:
         """Drops what is held of a site."""
         self._held.pop(site, None)
 
+    def last_known(self, site: str) -> Rules | None:
+        """A site's rules as this process last read them, while the store is away."""
+        held = self._held.get(site)
+        return held[0] if held else None
+
     async def get(self, site: str) -> Rules:
         """A site's rules, at most a second late.
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
 
 import classifier
 from classifier import SignalInput
 from classifier.artifact import read_manifest
+from classifier.language import ENGLISH, UNKNOWN, foreign
 from classifier.text import fold
 from service import log, metrics
 from service.pipeline.second import SecondStage
@@ -47,6 +48,14 @@ class Explained(Struct, frozen=True):
     """What the score would be without something."""
 
 
+class _Waiting(NamedTuple):
+    """A text that the next vectorised call scores."""
+
+    text: str
+    language: str | None
+    future: asyncio.Future[NDArray[float32] | None]
+
+
 class Card(Struct, frozen=True):
     """What is said about the model."""
 
@@ -66,7 +75,7 @@ class Scorer:
         self.model = model
         self.card = card
         self.second = second
-        self._waiting: list[tuple[str, asyncio.Future[NDArray[float32] | None]]] = []
+        self._waiting: list[_Waiting] = []
 
     @property
     def version(self) -> str:
@@ -79,6 +88,16 @@ class Scorer:
         return tuple(classifier.LABELS)
 
     @staticmethod
+    def signals() -> dict[str, str]:
+        """Every signal's code, and what it notices."""
+        return dict(classifier.SIGNALS)
+
+    @staticmethod
+    def simhash(text: str) -> int:
+        """64 bits that differ in at most `NEAR` for texts that say nearly the same."""
+        return classifier.simhash(text)
+
+    @staticmethod
     def fold(text: str) -> str:
         """The normal form word lists are matched on: disguises undone."""
         return fold(text)
@@ -86,24 +105,33 @@ class Scorer:
     async def score(self, draft: Draft) -> Scored:
         """Everything the checks say about one draft."""
         row, version = await self._judged(draft.body)
-        signals = classifier.run_signals(_signal_input(draft))
-        return Scored(
-            scores=self._named(row),
-            signals=tuple(Signal(s.code, s.strength, s.detail, tuple(s.spans)) for s in signals),
-            links=classifier.link_count(draft.body),
-            fingerprint=classifier.fingerprint(draft.body),
-            folded=fold(draft.body),
-            model=version,
-        )
+        return checked(draft, self._named(row), version)
 
-    async def judged(self, text: str) -> tuple[dict[str, float] | None, str]:
-        """A text's score for each label, and the version of what made them; None: no model."""
-        row, version = await self._judged(text)
+    def first_stage(self, texts: list[str]) -> list[dict[str, float] | None]:
+        """The scores of many texts, here and now: for who is not on the event loop."""
+        rows = self._rows(texts, [None] * len(texts))
+        return [None] * len(texts) if rows is None else [self._named(row) for row in rows]
+
+    async def judged(
+        self, text: str, language: str | None = None
+    ) -> tuple[dict[str, float] | None, str]:
+        """A text's score for each label, and the version of what made them; None: no model.
+
+        `language` is what the text is said to be in; None: as the text itself tells.
+        """
+        row, version = await self._judged(text, language)
         return self._named(row), version
 
-    async def _judged(self, text: str) -> tuple[NDArray[float32] | None, str]:
+    def language(self, text: str) -> tuple[str, bool]:
+        """A text's language (ISO 639-1, `ur-Latn`, `und`), and whether it is surely not English."""
+        found = self.model.language(text) if self.model else UNKNOWN
+        return found, found not in (ENGLISH, UNKNOWN) and foreign(text)
+
+    async def _judged(
+        self, text: str, language: str | None = None
+    ) -> tuple[NDArray[float32] | None, str]:
         """The scores of a text and the versions of what made them, joined by a plus sign."""
-        row = await self._row(text)
+        row = await self._row(text, language)
         if row is None or self.second is None:
             return row, self.version if row is not None else ""
         refined = await self.second.refined(text, row)
@@ -139,10 +167,10 @@ class Scorer:
             for label, score in zip(classifier.LABELS, row, strict=True)
         }
 
-    def _row(self, text: str) -> asyncio.Future[NDArray[float32] | None]:
+    def _row(self, text: str, language: str | None) -> asyncio.Future[NDArray[float32] | None]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[NDArray[float32] | None] = loop.create_future()
-        self._waiting.append((text, future))
+        self._waiting.append(_Waiting(text, language, future))
         if len(self._waiting) == 1:
             loop.call_soon(self._flush)
         return future
@@ -151,23 +179,36 @@ class Scorer:
         batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._flush)
-        rows = self._rows([text for text, _ in batch])
-        for i, (_, future) in enumerate(batch):
-            if not future.done():
-                future.set_result(None if rows is None else rows[i])
+        rows = self._rows([each.text for each in batch], [each.language for each in batch])
+        for i, each in enumerate(batch):
+            if not each.future.done():
+                each.future.set_result(None if rows is None else rows[i])
 
-    def _rows(self, texts: list[str]) -> NDArray[float32] | None:
+    def _rows(self, texts: list[str], languages: list[str | None]) -> NDArray[float32] | None:
         """The scores of a batch; None when there is no model or it failed (counted and logged)."""
         if self.model is None:
             return None
         try:
-            rows = self.model.score(texts)
+            rows = self.model.score(texts, languages)
         except Exception as error:  # a failing model must hold comments, never lose them
             metrics.SCORING_FAILURES.inc()
             log.get("score").error("scoring_failed", error=type(error).__name__)
             return None
         metrics.SCORED_BATCH.observe(len(texts))
         return rows
+
+
+def checked(draft: Draft, scores: dict[str, float] | None, model: str) -> Scored:
+    """Scores with everything else that the checks say about a draft."""
+    signals = classifier.run_signals(_signal_input(draft))
+    return Scored(
+        scores=scores,
+        signals=tuple(Signal(s.code, s.strength, s.detail, tuple(s.spans)) for s in signals),
+        links=classifier.link_count(draft.body),
+        fingerprint=classifier.fingerprint(draft.body),
+        folded=fold(draft.body),
+        model=model,
+    )
 
 
 def load_scorer(folder: str, *, semantic: bool = False, graph_cache: Path | None = None) -> Scorer:

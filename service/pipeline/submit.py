@@ -16,6 +16,7 @@ from service.errors import Conflict, NotFound, Unavailable, invalid
 from service.ids import Secrets, Sequence, random_id
 from service.pipeline.decide import decide, matching_bans
 from service.pipeline.enqueue import author_key, enqueue, private_part, status_of
+from service.pipeline.reasons import appealed
 from service.pipeline.rules import RuleBook, Rules
 from service.pipeline.score import Scorer
 from service.records import Comment, Draft, Entry, Facts, Scored, Status, StoredComment, Verdict
@@ -84,6 +85,11 @@ class Intake:
             except SiteGone:
                 break
         raise await self._why_not(site)
+
+    async def earlier(self, site: str, idempotency: Idempotency) -> Accepted | None:
+        """What the same submission was answered before; None where it is new."""
+        record = await self._store.comments.replay(site, idempotency)
+        return None if record is None else _replay(record)
 
     async def edit(self, stored: StoredComment, body: str, *, actor: str, now: int) -> Done:
         """Replaces a comment's text: scored and decided again, as a new version.
@@ -185,6 +191,10 @@ class Intake:
             fingerprint=decided.fingerprint,
         )
         status = status_of(decided.verdict)
+        if comment.appeal and stored.status == "pending":
+            # An appeal waits for a human, whatever the machine thinks by now.
+            replacement.verdict = appealed(replacement.verdict)
+            return replacement, "pending"
         refused = stored.decision is not None and stored.decision.after in ("rejected", "spam")
         # An edit never overturns a human's refusal: at best it is looked at again.
         return replacement, "pending" if refused and status == "approved" else status

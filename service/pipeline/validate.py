@@ -228,7 +228,14 @@ def _error(name: str, code: str, detail: str = "") -> FieldError:
 # ----------------------------------------------------------------------------- check
 
 
-def check(submission: Submission, *, body_max: int, publishable: bool, now: int) -> Draft:
+def check(
+    submission: Submission,
+    *,
+    body_max: int,
+    publishable: bool,
+    now: int,
+    needs_email: bool = True,
+) -> Draft:
     """The draft a submission stands for.
 
     Args:
@@ -236,6 +243,7 @@ def check(submission: Submission, *, body_max: int, publishable: bool, now: int)
         body_max: characters the site's policy allows in a body.
         publishable: whether the key is a publishable one, which may not set some fields.
         now: ms since the epoch; `created_at` may not lie after it (five minutes are forgiven).
+        needs_email: whether the address may not be empty; that of an imported comment may.
 
     Raises:
         Invalid: with one error per wrong field.
@@ -245,7 +253,9 @@ def check(submission: Submission, *, body_max: int, publishable: bool, now: int)
     values: dict[str, Any] = {"test": submission.test}
     for name, rule in _RULES.items():
         value = getattr(submission, name)
-        if value is not None:
+        if name == "email" and not value and not needs_email:
+            values[name] = ""
+        elif value is not None:
             try:
                 values[name] = rule(value, bounds)
             except Wrong as wrong:

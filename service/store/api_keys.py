@@ -88,6 +88,21 @@ class ApiKeys:
         rows = await self._wire.execute("HVALS", MODERATORS)
         return sorted((codec.decode_moderator(row) for row in rows), key=lambda m: m.name)
 
+    async def replace_moderator(self, before: Moderator, after: Moderator | None) -> bool:
+        """Replaces a moderator, or removes them; False where they changed since they were read."""
+        # Compared as stored: an older release may have written fewer fields.
+        row = await self._wire.execute("HGET", MODERATORS, before.id)
+        if row is None or codec.decode_moderator(row) != before:
+            return False
+        packed = codec.encode(after) if after else b""
+        return bool(await self._wire.script("moderator", [MODERATORS], [before.id, row, packed]))
+
+    async def revoke_tokens(self, moderator_id: str) -> None:
+        """Removes every token of a moderator."""
+        for _, record in await self._records(""):
+            if record.moderator == moderator_id:
+                await self.revoke("", record.id)
+
     async def new_sign_in(self, moderator_id: str) -> str:
         """A token that signs this moderator in to the console once, within 24 hours."""
         token = random_id(24)
@@ -97,7 +112,8 @@ class ApiKeys:
     async def use_sign_in(self, token: str) -> Moderator | None:
         """The moderator of a sign-in token, which is used up; None where it is not live."""
         moderator_id = await self._wire.execute("GETDEL", sign_in(digest(token)), again=False)
-        return await self.moderator(moderator_id.decode()) if moderator_id else None
+        found = await self.moderator(moderator_id.decode()) if moderator_id else None
+        return found if found and not found.disabled else None
 
 
 def _listing(site: str) -> str:

@@ -36,6 +36,7 @@ class Idempotency(Struct, frozen=True):
     key: str
     body: bytes
     """16 bytes."""
+    kept_s: int = IDEMPOTENCY_S
 
     @classmethod
     def of(cls, key: str, body: bytes) -> Idempotency:
@@ -146,20 +147,10 @@ class Comments:
             ConfigChanged, SiteGone: decide again; nothing was written.
             IdempotencyMismatch, Unavailable: as elsewhere; the same id may be sent again.
         """
-        keys, sealed = SiteKeys(comment.site), self._sealed.seal
+        sealed = self._sealed.seal
         outcome = await self._wire.script(
             "submit",
-            [
-                keys.config(),
-                keys.comment(comment.id),
-                keys.author(comment.author),
-                keys.page(short_hash(comment.page)),
-                keys.text(comment.fingerprint),
-                keys.events(),
-                keys.stats(now // HOUR_MS),
-                keys.idempotency(idempotency.key if idempotency else ""),
-                *queues_of(keys, comment, status),
-            ],
+            _keys(comment, status, idempotency, now),
             [
                 config_version,
                 idempotency.body if idempotency else b"",
@@ -175,13 +166,23 @@ class Comments:
                 comment.page,
                 page_title,
                 text_window_s,
-                IDEMPOTENCY_S,
+                idempotency.kept_s if idempotency else IDEMPOTENCY_S,
                 STATS_S,
                 int(comment.test),
                 comment.created_at,
+                "1" if comment.imported else "",
             ],
         )
         return _earlier(outcome)
+
+    async def replay(self, site: str, idempotency: Idempotency) -> bytes | None:
+        """The answer a submission got earlier; None where there was none.
+
+        Raises:
+            IdempotencyMismatch: the key was used for another body.
+        """
+        key = SiteKeys(site).idempotency(idempotency.key)
+        return replayed(await self._wire.execute("GET", key), idempotency)
 
     async def bind(self, name: str, body: bytes) -> bool:
         """Binds a key that stands for many writes to its body; True where it was bound before.
@@ -245,6 +246,21 @@ class Comments:
     def _author(self, author: str, row: list[bytes | None]) -> tuple[AuthorRecord, str]:
         email = self._sealed.open(row[5], author) if row[5] else None
         return _record(row), (email or b"").decode()
+
+
+def _keys(comment: Comment, status: Status, idempotency: Idempotency | None, now: int) -> list[str]:
+    keys = SiteKeys(comment.site)
+    return [
+        keys.config(),
+        keys.comment(comment.id),
+        keys.author(comment.author),
+        keys.page(short_hash(comment.page)),
+        keys.text(comment.fingerprint),
+        keys.events(),
+        keys.stats(now // HOUR_MS),
+        keys.idempotency(idempotency.key if idempotency else ""),
+        *queues_of(keys, comment, status),
+    ]
 
 
 def _earlier(outcome: list[Any]) -> bytes | None:

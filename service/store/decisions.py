@@ -10,6 +10,7 @@ from service.records import Comment, Entry, Status, StoredComment
 from service.store import codec
 from service.store.comments import HOUR_MS, mismatch
 from service.store.connect import Wire
+from service.store.flow import waited
 from service.store.keys import IDEMPOTENCY_S, STATS_S, SiteKeys
 from service.store.places import queues_of, score_of
 
@@ -32,6 +33,8 @@ class Step(Struct, frozen=True, kw_only=True):
     """What to show as the comment's decision from now on."""
     keep_decision: bool = False
     human: bool = False
+    imported: bool = False
+    """It was decided elsewhere and long ago: no webhook is told."""
 
 
 class Done(Struct, frozen=True):
@@ -79,6 +82,19 @@ class Decisions:
             case _:
                 raise NotFound("No such comment.")
 
+    async def forestall(self, site: str, operation: str) -> bool:
+        """Sees to it that an operation is never applied; False where it was already."""
+        key = SiteKeys(site).operation(short_hash(operation))
+        never = codec.encode(("", 0, ""))  # as review.lua keeps a result, of no request at all
+        if await self._wire.execute("SET", key, never, "NX", "EX", IDEMPOTENCY_S):
+            return True
+        return bool(await self._wire.execute("GET", key) == never)
+
+    async def applied(self, site: str, operation: str) -> bool:
+        """Whether an operation was applied."""
+        key = SiteKeys(site).operation(short_hash(operation))
+        return bool(await self._wire.execute("EXISTS", key))
+
     async def history(self, site: str, comment_id: str) -> list[Entry]:
         """The steps after the submission, oldest first."""
         rows = await self._wire.execute("LRANGE", SiteKeys(site).history(comment_id), 0, -1)
@@ -100,6 +116,7 @@ def _keys(keys: SiteKeys, step: Step) -> list[str]:
         keys.holders(),
         keys.latencies(),
         keys.stats(step.entry.at // HOUR_MS),
+        keys.likeness(),
         *queues_of(keys, comment, step.stored.status),
         *queues_of(keys, step.replacement or comment, step.entry.after),
     ]
@@ -109,7 +126,7 @@ def _args(step: Step) -> list[str | bytes | int]:
     entry, stored = step.entry, step.stored
     comment = step.replacement or stored.comment
     left = queues_of(SiteKeys(comment.site), stored.comment, stored.status)
-    latency = entry.at - stored.comment.submitted_at if _first_look(step) else ""
+    latency = entry.at - stored.comment.submitted_at if _first_look(step) else None
     return [
         # A version that is not the one read can only lose: its queues are not those of `stored`.
         step.version if step.version == stored.version else 0,
@@ -125,11 +142,13 @@ def _args(step: Step) -> list[str | bytes | int]:
         entry.at,
         "" if step.keep_decision else ("1" if step.decision else "0"),
         codec.encode(step.replacement) if step.replacement else b"",
-        latency,
+        "" if latency is None else latency,
         len(left),
         int(comment.test),
         STATS_S,
         codec.encode(step.decision) if step.decision else b"",
+        "1" if step.imported else "",
+        "" if latency is None else waited(latency),
     ]
 
 

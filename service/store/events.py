@@ -91,13 +91,14 @@ class Events:
         finally:
             await client.aclose()
 
-    async def trim(self, site: str, now: int) -> int:
-        """Drops events older than a week; how many.
+    async def trim(self, site: str, now: int, *, kept_from: int | None = None) -> int:
+        """Drops events older than a week, and than `kept_from` (ms); how many.
 
         By age, never by count: trimming by count would drop what a slow reader still needs. The
         server drops some ten thousand at a time, so it is asked until nothing more goes.
         """
         key, oldest, dropped = SiteKeys(site).events(), max(0, now - KEPT_MS), 0
+        oldest = oldest if kept_from is None else min(oldest, kept_from)
         while gone := int(await self._wire.execute("XTRIM", key, "MINID", "~", oldest)):
             dropped += gone
         return dropped

@@ -11,6 +11,10 @@ DAY_S: Final = 86_400
 IDEMPOTENCY_S: Final = 7 * DAY_S
 """How long a submission or decision is replayed instead of applied again."""
 STATS_S: Final = 8 * DAY_S
+CALLBACK_S: Final = 60 * DAY_S
+"""How long a website that was told a verdict is told of its change."""
+USAGE_S: Final = 400 * DAY_S
+"""Thirteen months."""
 
 SITES: Final = "w:sites"
 """hash, for ever: site id → site number. A registry, rebuilt from the sites' own configurations."""
@@ -22,8 +26,12 @@ SITES_DELETING: Final = "w:sites-deleting"
 """set, until they are gone: ids of sites whose deletion has begun."""
 MODERATORS: Final = "w:moderators"
 """hash, for ever: moderator id → Moderator (MessagePack)."""
+LOGIN_NAMES: Final = "w:login-names"
+"""hash, for ever: hash of an address that signs in with a password → moderator id."""
 INSTALLATION_KEYS: Final = "w:installation-keys"
 """set, for ever: digests of keys that belong to no site."""
+WEBHOOK_SITES: Final = "w:webhook-sites"
+"""set, for ever: ids of sites that have webhooks. A registry, rebuilt from the sites' own sets."""
 BOOTSTRAPPED: Final = "w:bootstrapped"
 """string, for ever: the first start has made its keys."""
 PROBE: Final = "w:probe"
@@ -43,6 +51,22 @@ def sign_in(digest: str) -> str:
 def session(digest: str) -> str:
     """hash, 12 h at most: a console session under the SHA-256 of its cookie."""
     return f"w:session:{digest}"
+
+
+def sessions_of(moderator: str) -> str:
+    """set, 12 h: digests of a moderator's sessions, for listing; ended ones may still be in it."""
+    return f"w:sessions:{moderator}"
+
+
+def login(moderator: str) -> str:
+    """hash, for ever: `password` (argon2id), `codes` and `offered` (secrets of one-time codes), all
+    encrypted, and `generation`, which every session of this moderator must carry."""
+    return f"w:login:{moderator}"
+
+
+def used_code(moderator: str, step: int) -> str:
+    """string, 5 min: a one-time code was used."""
+    return f"w:code:{moderator}:{step}"
 
 
 def bucket(kind: str, name: str) -> str:
@@ -84,13 +108,22 @@ class SiteKeys:
         """list, for ever: entries after the submission, oldest first."""
         return f"{self._prefix}h:{comment_id}"
 
+    def notes(self, comment_id: str) -> str:
+        """hash, for ever, 100 at most: note id → Note, encrypted; written once."""
+        return f"{self._prefix}no:{comment_id}"
+
     def idempotency(self, key_hash: str) -> str:
-        """string, 7 d: body hash and answer of a submission."""
+        """string, 7 d (60 d for one that came through Akismet's door): body hash and answer of a
+        submission."""
         return f"{self._prefix}i:{key_hash}"
 
     def operation(self, key_hash: str) -> str:
         """string, 7 d: result of a decision, so that a retry is answered, never applied again."""
         return f"{self._prefix}o:{key_hash}"
+
+    def many(self, operation: str) -> str:
+        """string, 7 d: Operation: which comments, as they were read, one operation is about."""
+        return f"{self._prefix}m:{operation}"
 
     def queue(self, status: str) -> str:
         """zset, for ever: comments of one status; score = priority × 10^13 + ms (see `place`)."""
@@ -116,6 +149,11 @@ class SiteKeys:
         """hash, for ever: claimed comment → who holds it."""
         return self._prefix + "holders"
 
+    def likeness(self) -> str:
+        """hash, for ever: pending comment → its version, simhash, author and network, hashed: what
+        campaigns are found by; any change of a comment drops its own."""
+        return self._prefix + "likeness"
+
     def author(self, author: str) -> str:
         """hash, for ever: `email` (encrypted), `name`, `first_at`, and a count per status."""
         return f"{self._prefix}a:{author}"
@@ -137,6 +175,29 @@ class SiteKeys:
         """zset, for ever: names of labelled texts; score = when, in ms."""
         return self._prefix + "labels-order"
 
+    def signing(self) -> str:
+        """hash, for ever: who sends → the secrets they sign with, encrypted."""
+        return self._prefix + "signing"
+
+    def usage(self, month: str) -> str:
+        """hash, 400 d: what came of it and the host that asked, with a space in between → how
+        often in one month (`2026-11`)."""
+        return f"{self._prefix}u:{month}"
+
+    def callback(self, comment_id: str) -> str:
+        """string, 60 d: Callback: what a website was last told of a comment, and where it wants to
+        hear of a change; encrypted."""
+        return f"{self._prefix}cb:{comment_id}"
+
+    def callbacks_due(self) -> str:
+        """zset, until told: comments whose website may have to hear of a change; score = ms."""
+        return self._prefix + "callbacks-due"
+
+    def callbacks_cursor(self) -> str:
+        """string, for ever: the last event that was looked at for callbacks; absent: no comment
+        here has one."""
+        return self._prefix + "callbacks-cursor"
+
     def events(self) -> str:
         """stream, 7 d at least: the outbox, one entry per fact, no personal data."""
         return self._prefix + "events"
@@ -154,8 +215,44 @@ class SiteKeys:
         return self._prefix + "latencies"
 
     def stats(self, hour: int) -> str:
-        """hash, 8 d: what happened in one hour since the epoch (`submitted`, `decided`, …)."""
+        """hash, 8 d: what happened in one hour since the epoch: `submitted`, `held`, `decided`; the
+        first and the last also by status (`decided_spam`); `waited_N` counts times to decide by
+        size; `depth_N` is the pending queue at five-minute mark N: how many, the oldest's time."""
         return f"{self._prefix}n:{hour}"
+
+    def webhooks(self) -> str:
+        """set, for ever: ids of the endpoints that events are sent to."""
+        return self._prefix + "webhooks"
+
+    def webhook(self, endpoint: str) -> str:
+        """hash, until deleted: `url`, `events`, `created_at`, `secret` and `old_secret`, encrypted,
+        `old_until`, `paused`, `disabled` (why), `disabled_at`, `failing_since`, `cursor` (the last
+        event put into the queue), `missed_until` (events before it may be lost)."""
+        return f"{self._prefix}e:{endpoint}"
+
+    def deliveries(self, endpoint: str) -> str:
+        """hash, until deleted: delivery id → Delivery (MessagePack), of all the sets below."""
+        return f"{self._prefix}e:{endpoint}:all"
+
+    def waiting_deliveries(self, endpoint: str) -> str:
+        """zset, until deleted: what is not delivered yet; score = the event's time in ms."""
+        return f"{self._prefix}e:{endpoint}:waiting"
+
+    def due_deliveries(self, endpoint: str) -> str:
+        """zset, until deleted: of these, those no worker has; score = next attempt, in ms."""
+        return f"{self._prefix}e:{endpoint}:due"
+
+    def leased_deliveries(self, endpoint: str) -> str:
+        """zset, until deleted: of these, those a worker sends; score = the lease's end, in ms."""
+        return f"{self._prefix}e:{endpoint}:leased"
+
+    def delivered(self, endpoint: str) -> str:
+        """zset, newest 1,000: what was delivered; score = when, in ms."""
+        return f"{self._prefix}e:{endpoint}:delivered"
+
+    def dead_letters(self, endpoint: str) -> str:
+        """zset, 30 d: what was given up; score = when, in ms."""
+        return f"{self._prefix}e:{endpoint}:dead"
 
     def prefix(self) -> str:
         """What every key of the site starts with; for deleting a site and for the checker."""

@@ -126,6 +126,30 @@ class Queues:
         )
         return [Lease(i.decode(), holder, token, int(expiry)) for i in ids]
 
+    async def look(self, site: str, comment_id: str, *, holder: str, ttl_ms: int) -> int:
+        """Leases one pending comment: its expiry in ms; -1 it does not wait, -2 another has it."""
+        keys = SiteKeys(site)
+        return int(
+            await self._wire.script(
+                "look",
+                [keys.queue("pending"), keys.leases(), keys.holders()],
+                [comment_id, ttl_ms, holder, random_id()],
+            )
+        )
+
+    async def looking(self, site: str, now: int) -> dict[str, str]:
+        """Who looks at what: the holder of each comment that is leased, of the newest 500."""
+        keys = SiteKeys(site)
+        ids = await self._wire.execute(
+            "ZRANGE", keys.leases(), "+inf", now, "BYSCORE", "REV", "LIMIT", 0, 500
+        )
+        holders = await self._wire.execute("HMGET", keys.holders(), *ids) if ids else []
+        return {
+            name.decode(): holder.decode().partition("\n")[0]
+            for name, holder in zip(ids, holders, strict=True)
+            if holder
+        }
+
     async def renew(self, site: str, comment_id: str, *, holder: str, ttl_ms: int) -> int:
         """The new expiry in ms; -1 where the lease is nobody's, -2 where it is another's."""
         keys = SiteKeys(site)

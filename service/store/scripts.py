@@ -10,6 +10,7 @@ NAMES = (
     "submit",
     "review",
     "claim",
+    "look",
     "renew",
     "release",
     "reap",
@@ -18,7 +19,18 @@ NAMES = (
     "configuration",
     "remove",
     "take_token",
+    "webhook",
+    "due_deliveries",
+    "settle_delivery",
+    "redeliver",
+    "forget_deliveries",
     "label",
+    "count_usage",
+    "take_due",
+    "settle_due",
+    "moderator",
+    "note",
+    "liken",
 )
 
 

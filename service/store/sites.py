@@ -233,9 +233,13 @@ class Sites:
             return
         for row in await self._wire.execute("HVALS", MODERATORS):
             moderator = codec.decode_moderator(row)
-            if site in moderator.sites:
-                moderator.sites = tuple(s for s in moderator.sites if s != site) or (GONE,)
-                await self._wire.execute("HSET", MODERATORS, moderator.id, codec.encode(moderator))
+            if site not in moderator.sites:
+                continue
+            moderator.sites = tuple(s for s in moderator.sites if s != site) or (GONE,)
+            packed = codec.encode(moderator)
+            if not await self._wire.script("moderator", [MODERATORS], [moderator.id, row, packed]):
+                await self._strip_moderators(site)  # an admin changed them meanwhile
+                return
 
     async def save_policy(self, site: str, policy: Policy, *, expected: int | None) -> Policy:
         """Saves a policy as the next version, if `expected` (or any, when None) is current.

@@ -1,1 +1,2 @@
-"""What happens unasked: leases end, old events go, held comments are scored again."""
+"""What happens unasked: leases end, old events go, held comments are scored again,
+events are delivered."""

@@ -12,20 +12,23 @@ from tests.conftest import ORIGIN, Site, Winnow
 
 MAY = {
     "publishable": {"submit", "threads"},
-    "secret": {"submit", "threads", "read", "decide", "queues", "score", "events"},
+    "secret": {"submit", "threads", "read", "decide", "queues", "score", "events", "webhooks"},
     "compat": set(),
     "viewer": {"threads", "read", "queues"},
     "moderator": {"threads", "read", "queues", "decide", "score"},
     "admin of the site": {
-        "threads", "read", "queues", "decide", "score", "events", "admin",
+        "threads", "read", "queues", "decide", "score", "events", "webhooks", "admin",
     },
     "admin": {
-        "submit", "threads", "read", "decide", "queues", "score", "events", "admin",
+        "submit", "threads", "read", "decide", "queues", "score", "events", "webhooks", "admin",
     },
 }  # fmt: skip
 """Who may do what (api.md, Credentials), told apart from how the code says it."""
 
-PUBLIC = {"/livez", "/readyz", "/metrics", "/openapi.json", "/v1/receipts/{token}"}
+PUBLIC = {
+    "/livez", "/readyz", "/metrics", "/openapi.json", "/v1/receipts/{token}",
+    "/v1/receipts/{token}/appeal",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

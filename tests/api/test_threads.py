@@ -214,3 +214,22 @@ def test_a_visitor_cannot_name_a_page(plain_site: Site) -> None:
     assert plain_site.ask("GET", "/v1/pages", params=ask).json()["title"] == ""
     plain_site.submitted(body="From the server.", page_title="The bridge")
     assert plain_site.ask("GET", "/v1/pages", params=ask).json()["title"] == "The bridge"
+
+
+def test_a_thread_may_begin_with_the_newest_and_tells_its_size(plain_site: Site) -> None:
+    made = [plain_site.submitted(body=f"Point {i}")["id"] for i in range(5)]
+    first = thread(plain_site, order="newest", limit=3)
+    assert [item["id"] for item in first.json()["items"]] == made[:1:-1]
+    assert (first.json()["total"], first.json()["closed"]) == (5, False)
+    rest = plain_site.ask("GET", first.headers["link"][1:].partition(">")[0])
+    assert [item["id"] for item in rest.json()["items"]] == made[1::-1]
+    assert thread(plain_site).headers["etag"] != first.headers["etag"]
+    assert thread(plain_site, order="best").status_code == 422
+
+
+def test_a_thread_tells_that_its_page_is_closed_even_to_who_knows_it(plain_site: Site) -> None:
+    plain_site.submitted(created_at="2020-01-01T00:00:00Z")
+    tag = thread(plain_site).headers["etag"]
+    plain_site.policy(closing={"days": 30})
+    answer = thread(plain_site, headers={"If-None-Match": tag})
+    assert answer.json()["closed"] is True

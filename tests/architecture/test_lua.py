@@ -12,7 +12,10 @@ from service.store.scripts import NAMES
 
 STORE = Path(__file__).parents[2] / "service" / "store"
 SCRIPTS = {path.stem: path.read_text() for path in sorted((STORE / "lua").glob("*.lua"))}
-READING = {"GET", "HGET", "HMGET", "HVALS", "EXISTS", "ZRANGE", "ZMSCORE", "ZSCORE", "TIME"}
+READING = {
+    "GET", "HGET", "HMGET", "HVALS", "EXISTS", "SCARD", "XRANGE", "XREVRANGE", "ZCARD", "ZRANGE",
+    "HLEN", "ZMSCORE", "ZSCORE", "TIME",
+}  # fmt: skip
 
 
 def header(name: str) -> str:

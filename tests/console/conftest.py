@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -32,6 +33,18 @@ def link(winnow: Any, site: Any) -> Callable[..., str]:
         return str(answer.json()["sign_in"])
 
     return made
+
+
+WORDS = """
+bridge river bakery council morning school ferry winter garden timetable engineer corner salt
+photograph market steel detour bicycle opening harbour lantern orchard pavement museum signal
+weather library tunnel budget meadow concert printer kettle window island copper velvet ladder
+"""
+
+
+def varied(number: int) -> str:
+    """A friendly sentence that is like no other one."""
+    return " ".join(random.Random(number).sample(WORDS.split(), 12)) + "."
 
 
 class Desk:
@@ -70,6 +83,20 @@ def desk(winnow: Any, link: Callable[..., str]) -> Iterator[Callable[..., Desk]]
 
     def made(**person: Any) -> Desk:
         opened.append(Desk(winnow, link(**person)))
+        return opened[-1]
+
+    yield made
+    for one in opened:
+        one.http.close()
+
+
+@pytest.fixture
+def seated(winnow: Any) -> Iterator[Callable[[str], Desk]]:
+    """Opens the console of whoever a link is for, over plain HTTP."""
+    opened: list[Desk] = []
+
+    def made(sign_in: str) -> Desk:
+        opened.append(Desk(winnow, sign_in))
         return opened[-1]
 
     yield made

@@ -82,5 +82,5 @@ def test_the_index_finds_an_operation_by_its_words(window: Callable[..., Any]) -
     page = window("/docs").page
     page.locator(".op").first.wait_for()
     page.keyboard.press("/")
-    page.keyboard.type("undo")
+    page.keyboard.type("renew")
     assert page.locator("#groups a:visible").count() == 1

@@ -135,7 +135,15 @@ def test_every_page_has_a_strict_policy(winnow: Any, desk: Callable[..., Any]) -
 
 
 def test_static_files_are_kept_for_ever_and_carry_their_hash(winnow: Any) -> None:
-    answer = httpx.get(f"{winnow.url}/console/static/console.css")
+    answer = httpx.get(f"{winnow.url}/console/static/console.css?v=1")
     assert "immutable" in answer.headers["cache-control"]
     for wrong in ("nothing.css", "..%2fpages.py", "console.js.map"):
         assert httpx.get(f"{winnow.url}/console/static/{wrong}").status_code == 404
+
+
+def test_modules_name_each_other_without_a_hash_so_they_are_asked_anew(winnow: Any) -> None:
+    address = f"{winnow.url}/console/static/queue-cards.js"
+    answer = httpx.get(address)
+    assert answer.headers["cache-control"] == "no-cache"
+    again = httpx.get(address, headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304

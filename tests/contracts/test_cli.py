@@ -299,8 +299,26 @@ def test_sites_are_made_shown_listed_and_removed(home):
     assert "Neues" in run(home, "site", "list").stdout
     assert refused(home, "site", "add", "news")[0] == 65
     assert refused(home, "site", "add", "No!")[0] == 2
+    for option, turned in (("--akismet-queue", True), ("--no-akismet-queue", False)):
+        assert asked(home, "site", "change", "news", option)["akismet_queue"] is turned
+        assert asked(home, "site", "show", "news")["akismet_queue"] is turned
     assert asked(home, "site", "remove", "news", "--yes")["removed"] is True
     assert refused(home, "site", "show", "news")[0] == 65
+
+
+def test_corals_secrets_are_counted_replaced_and_never_shown(home, tmp_path):
+    """One a line; a file without any asks for no signature."""
+    path = tmp_path / "secrets"
+    path.write_text("first-secret-of-coral\n\n second-secret-of-coral \nfirst-secret-of-coral\n")
+    assert asked(home, "site", "coral", "demo")["secrets"] == 0
+    done = run(home, "site", "coral", "demo", "--secrets", str(path))
+    assert (done.returncode, "second-secret" in done.stdout) == (0, False)
+    assert asked(home, "site", "coral", "demo")["secrets"] == 2
+    path.write_text("short\n")
+    assert refused(home, "site", "coral", "demo", "--secrets", str(path))[0] == 65
+    assert refused(home, "site", "coral", "none")[0] == 65
+    none = run(home, "site", "coral", "demo", "--secrets", "-", "--json", given="\n")
+    assert json.loads(none.stdout)["secrets"] == 0
 
 
 def test_removing_a_site_asks_first(home):

@@ -103,6 +103,7 @@ def step(stored: StoredComment, action: str, **more: Any) -> Step:
         decision=entry if human else None,
         keep_decision=not human,
         human=human,
+        imported=more.pop("imported", False),
     )
 
 

@@ -29,6 +29,8 @@ async def violations(store: Store, site: str) -> list[str]:
     found += await _steps(store, keys, comments)
     found += await _audit(store, keys)
     found += await _leases(store, keys, comments)
+    found += await _likeness(store, keys, comments)
+    found += await _webhooks(store, keys)
     return found
 
 
@@ -129,3 +131,37 @@ async def _leases(store: Store, keys: SiteKeys, comments: Any) -> list[str]:
         for i in leased
         if i not in comments or comments[i][1] != "pending"
     ]
+
+
+async def _likeness(store: Store, keys: SiteKeys, comments: Any) -> list[str]:
+    """What comments are compared by is of pending ones, as they are."""
+    rows = await store.wire.client.hgetall(keys.likeness())
+    named = {name.decode(): int(row.split(b" ")[0]) for name, row in rows.items()}
+    return [
+        f"{i}: likeness of version {version}"
+        for i, version in named.items()
+        if i not in comments or comments[i][1:3] != ("pending", version)
+    ]
+
+
+async def _webhooks(store: Store, keys: SiteKeys) -> list[str]:
+    """Every delivery is in one state, and a waiting one is either due or somebody's."""
+    client, found = store.wire.client, []
+    for name in [member.decode() for member in await client.smembers(keys.webhooks())]:
+        waiting, due, leased, delivered, dead = [
+            set(await client.zrange(key(name), 0, -1))
+            for key in (
+                keys.waiting_deliveries,
+                keys.due_deliveries,
+                keys.leased_deliveries,
+                keys.delivered,
+                keys.dead_letters,
+            )
+        ]
+        if waiting != due | leased or due & leased:
+            found.append(f"webhook {name}: {waiting} wait, {due} are due, {leased} leased")
+        if waiting & delivered or waiting & dead or delivered & dead:
+            found.append(f"webhook {name}: a delivery is in two states")
+        if set(await client.hkeys(keys.deliveries(name))) != waiting | delivered | dead:
+            found.append(f"webhook {name}: deliveries without a state, or states of nothing")
+    return found

@@ -15,7 +15,7 @@ from service.records import ApiKey, Ban, Moderator, Policy, Site
 from service.store import Store, codec
 from service.store.api_keys import digest
 from service.store.connect import BATCH
-from service.store.keys import SITES, SITES_DELETING, SiteKeys, session
+from service.store.keys import MODERATORS, SITES, SITES_DELETING, SiteKeys, session
 from service.store.limits import Rate, Taken
 from service.store.sessions import IDLE_S, LONGEST_S
 from service.store.sites import BANS_MAX, GONE
@@ -287,26 +287,78 @@ async def test_a_sign_in_token_works_once(store: Store) -> None:
 # -------------------------------------------------------------------------- sessions
 
 
+async def opened(store: Store, moderator: str = "m1", generation: str = "g1") -> str:
+    agent = "Firefox " * 100
+    return await store.sessions.open(moderator, NOW, generation=generation, by="link", agent=agent)
+
+
 async def test_a_session_lives_half_an_hour_after_its_last_use(store: Store) -> None:
-    token = await store.sessions.open("m1", NOW)
+    token = await opened(store)
     key = session(digest(token))
-    assert await store.sessions.find(token, NOW + 60_000) == "m1"
+    found = await store.sessions.find(token, NOW + 60_000)
+    assert found
+    assert (found.moderator, found.generation, found.by, len(found.agent)) == (
+        "m1", "g1", "link", 200,
+    )  # fmt: skip
     assert IDLE_S - 5 <= await store.wire.client.ttl(key) <= IDLE_S
+    assert int(await store.wire.client.hget(key, "seen")) == NOW + 60_000
 
 
 async def test_a_session_ends_twelve_hours_after_its_start_however_used(store: Store) -> None:
-    token = await store.sessions.open("m1", NOW)
+    token = await opened(store)
     almost = NOW + (LONGEST_S - 10) * 1000
-    assert await store.sessions.find(token, almost) == "m1"
+    assert await store.sessions.find(token, almost)
     assert await store.wire.client.ttl(session(digest(token))) <= 10
     assert await store.sessions.find(token, NOW + LONGEST_S * 1000) is None
     assert await store.sessions.find(token, NOW) is None
 
 
 async def test_a_closed_session_is_unknown(store: Store) -> None:
-    token = await store.sessions.open("m1", NOW)
+    token = await opened(store)
     await store.sessions.close(token)
     assert await store.sessions.find(token, NOW) is None
+    assert await store.sessions.of("m1", "g1") == []
+
+
+async def test_sessions_are_listed_and_closed_by_name_without_their_cookie(store: Store) -> None:
+    first, second = await opened(store), await opened(store)
+    await opened(store, "m2")
+    await opened(store, generation="g0")
+    listed = await store.sessions.of("m1", "g1")
+    assert len(listed) == 2
+    assert not any(token in str(listed) for token in (first, second))
+    name = next(s.id for s in listed if digest(first).startswith(s.id))
+    assert await store.sessions.close_one("m2", name) is False
+    assert await store.sessions.close_one("m1", name) is True
+    assert await store.sessions.close_one("m1", name) is False
+    assert await store.sessions.find(first, NOW) is None
+    await store.sessions.close_all("m1")
+    assert await store.sessions.find(second, NOW) is None
+    assert len(await store.sessions.of("m2", "g1")) == 1
+
+
+async def test_a_moderator_is_replaced_only_as_they_were_read(store: Store) -> None:
+    """Of two admins at once one is told; who was removed does not come back."""
+    ann = Moderator(id="m1", name="Ann", email="ann@staff.example", role="moderator")
+    await store.api_keys.add_moderator(ann)
+    viewer = msgspec.structs.replace(ann, role="viewer")
+    done = [await store.api_keys.replace_moderator(ann, each) for each in (viewer, viewer, None)]
+    assert done == [True, False, False]
+    assert await store.api_keys.replace_moderator(viewer, None)
+    assert not await store.api_keys.replace_moderator(viewer, ann)
+    assert await store.api_keys.moderators() == []
+
+
+async def test_a_moderator_written_by_an_older_release_is_changed_like_any_other(
+    store: Store,
+) -> None:
+    old = {"id": "m1", "name": "Ann", "email": "", "role": "admin", "sites": [], "created_at": 1}
+    await store.wire.client.hset(MODERATORS, "m1", codec.encode(old))
+    ann = await store.api_keys.moderator("m1")
+    assert ann
+    disabled = msgspec.structs.replace(ann, disabled=True)
+    assert await store.api_keys.replace_moderator(ann, disabled)
+    assert await store.api_keys.moderator("m1") == disabled
 
 
 # ---------------------------------------------------------------------------- limits

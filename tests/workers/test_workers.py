@@ -160,10 +160,10 @@ async def test_what_the_model_fails_on_is_not_written_again_and_again(parts: Ser
 class Choosy(Classifier):
     """The shipped model, but it fails on texts that hold `poison`."""
 
-    def score(self, texts: Sequence[str]) -> Any:
+    def score(self, texts: Sequence[str], languages: Sequence[str | None] = ()) -> Any:
         if any("poison" in text for text in texts):
             raise ValueError("no")
-        return super().score(texts)
+        return super().score(texts, languages)
 
 
 async def test_comments_the_model_fails_on_do_not_keep_the_others_waiting(

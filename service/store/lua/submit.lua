@@ -6,6 +6,7 @@
 --      4 id  5 status  6 score  7 blob  8 private  9 email (encrypted)  10 name  11 now, ms
 --      12 page url  13 page title  14 text window, s (0 = not counted)  15 idempotency ttl, s
 --      16 stats ttl, s  17 test ('1' = leaves author, page and text alone)  18 written at, ms
+--      19 '1' = imported: old news, told to no webhook
 -- Returns {'stored'} | {'replayed', answer} | {'mismatch'} | {'stale'} config changed | {'gone'} no site
 if ARGV[3] ~= '' then
   local seen = redis.call('GET', KEYS[8])
@@ -40,9 +41,11 @@ if ARGV[17] ~= '1' then
   end
 end
 for _, fact in ipairs({'comment.submitted', 'comment.' .. ARGV[5]}) do
-  redis.call('XADD', KEYS[6], '*', 't', fact, 'id', ARGV[4], 'v', 1, 's', ARGV[5], 'at', ARGV[11])
+  redis.call('XADD', KEYS[6], '*', 't', fact, 'id', ARGV[4], 'v', 1, 's', ARGV[5], 'at', ARGV[11],
+    'im', ARGV[19])
 end
 redis.call('HINCRBY', KEYS[7], 'submitted', 1)
+redis.call('HINCRBY', KEYS[7], 'submitted_' .. ARGV[5], 1)
 if ARGV[5] == 'pending' then redis.call('HINCRBY', KEYS[7], 'held', 1) end
 redis.call('EXPIRE', KEYS[7], ARGV[16])
 if ARGV[3] ~= '' then redis.call('SET', KEYS[8], ARGV[2] .. ARGV[3], 'EX', ARGV[15]) end
