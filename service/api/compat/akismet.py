@@ -165,7 +165,7 @@ async def key_sites(request: Req) -> Response[bytes]:
     asked, parts = await read(request), services(request)
     site = (await admit(parts, asked.key)).site
     text, csv = await sites_of(parts.store.usage, site, asked, parts.now())
-    return exact(text, media="text/csv; charset=utf-8" if csv else JSON)
+    return exact(text, media="text/csv" if csv else JSON)
 
 
 ROUTES: tuple[Any, ...] = (

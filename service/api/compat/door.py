@@ -17,7 +17,8 @@ from service.errors import MethodNotAllowed
 from service.records import Credential
 from service.services import Services
 
-TEXT: Final = "text/plain; charset=utf-8"
+TEXT: Final = "text/plain"
+"""Litestar adds the charset."""
 JSON: Final = "application/json; charset=UTF-8"
 ANY: Final = [
     HttpMethod.GET,
