@@ -110,19 +110,10 @@ class Deliveries:
         disable: str,
     ) -> bool:
         """Writes what an attempt led to; False where it is no longer this attempt's to write."""
-        keys = SiteKeys(site)
         return bool(
             await self._wire.script(
                 "settle_delivery",
-                [
-                    keys.webhook(endpoint),
-                    keys.deliveries(endpoint),
-                    keys.waiting_deliveries(endpoint),
-                    keys.due_deliveries(endpoint),
-                    keys.leased_deliveries(endpoint),
-                    keys.delivered(endpoint),
-                    keys.dead_letters(endpoint),
-                ],
+                _keys(site, endpoint),
                 [
                     leased.id,
                     leased.delivery.attempts,
@@ -145,19 +136,10 @@ class Deliveries:
         Returns:
             1 it is due, 0 there is none, -1 an attempt is under way.
         """
-        keys = SiteKeys(site)
         return int(
             await self._wire.script(
                 "redeliver",
-                [
-                    keys.webhook(endpoint),
-                    keys.deliveries(endpoint),
-                    keys.waiting_deliveries(endpoint),
-                    keys.due_deliveries(endpoint),
-                    keys.leased_deliveries(endpoint),
-                    keys.delivered(endpoint),
-                    keys.dead_letters(endpoint),
-                ],
+                _keys(site, endpoint),
                 [delivery_id, b"" if new is None else codec.encode(new)],
             )
         )
@@ -231,6 +213,20 @@ class Deliveries:
         ):
             dropped += gone
         return dropped
+
+
+def _keys(site: str, endpoint: str) -> list[str]:
+    """What an outcome touches."""
+    keys = SiteKeys(site)
+    return [
+        keys.webhook(endpoint),
+        keys.deliveries(endpoint),
+        keys.waiting_deliveries(endpoint),
+        keys.due_deliveries(endpoint),
+        keys.leased_deliveries(endpoint),
+        keys.delivered(endpoint),
+        keys.dead_letters(endpoint),
+    ]
 
 
 def _listing(keys: SiteKeys, endpoint: str, state: State) -> str:
