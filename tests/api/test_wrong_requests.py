@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from service.store.keys import SiteKeys
 from tests.conftest import ORIGIN, Site, Winnow, comment
 
 C, Q, S = "/v1/comments", "/v1/queues", "/v1/sites"
@@ -270,10 +271,11 @@ def test_every_wrong_field_is_named_at_once(place: Place) -> None:
 
 
 def _stored(winnow: Winnow, site: Site) -> tuple[str, ...]:
-    """The keys of a site in the store, but for those that only count requests."""
+    """The keys of a site in the store, but for those that the worker writes in its rounds."""
     import redis
 
+    keys = SiteKeys(site.id)
+    rounds = (keys.likeness(), keys.stats(0)[:-1])
     with redis.Redis.from_url(winnow.redis_url) as client:
-        return tuple(
-            sorted(k.decode() for k in client.scan_iter(match=f"w:{{{site.id}}}:*", count=5000))
-        )
+        names = [k.decode() for k in client.scan_iter(match=keys.prefix() + "*", count=5000)]
+    return tuple(sorted(name for name in names if not name.startswith(rounds)))

@@ -97,7 +97,7 @@ def test_a_model_that_learnt_from_a_site_is_served(
     assert report["labels"] == 160
     (spam,) = [one for one in report["learnt"] if one["label"] == "spam"]
     assert spam["kept"]
-    assert spam["after"]["agreement"] > spam["before"]["agreement"]
+    assert spam["after"]["log_loss"] < spam["before"]["log_loss"]
     running = launch_winnow(WINNOW_MODEL=str(winnow_home.home / "own"))
     fresh = random.Random(8)
     asked = {"texts": [text(fresh, spam=True), text(fresh, spam=False)], "explain": False}
