@@ -17,9 +17,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -70,6 +70,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 Weights = NDArray[np.int16]
+Kind = TypeVar("Kind")
 
 
 def weights_name(place: int, record: HeadRecord) -> str:
@@ -130,13 +131,17 @@ def _shape(record: HeadRecord) -> tuple[int, int]:
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest alone, checked against what this program understands."""
-    path = folder / MANIFEST
+    return checked_manifest(folder / MANIFEST, Manifest, _manifest_problem)
+
+
+def checked_manifest(path: Path, kind: type[Kind], problem_of: Callable[[Kind], str]) -> Kind:
+    """A manifest of some kind; ``problem_of`` says what is wrong with it, empty if nothing is."""
     raw = read_bytes(path, LARGEST_MANIFEST)
     try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
+        manifest = msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path}: not a manifest: {error}") from error
-    problem = _manifest_problem(manifest)
+    problem = problem_of(manifest)
     if problem:
         raise ArtifactError(f"{path}: {problem}")
     return manifest

@@ -22,6 +22,7 @@ import httpx
 import pytest
 import redis
 
+from service.bootstrap import with_secret
 from service.ids import Secrets
 from service.services import Services
 from service.settings import Settings
@@ -81,6 +82,17 @@ def server(
 ) -> embedded.EmbeddedServer:
     """A server that lives as long as the session."""
     return launch_server(server_kind, tmp_path_factory.mktemp(server_kind))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data folder of an installation whose store runs."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("installation") / "data")
+    with_secret(settings)
+    server = embedded.start(settings)
+    server.wait_ready()
+    yield settings.data_dir
+    server.stop()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from classifier.artifact import (
     MANIFEST,
     SUMS,
     SelfTest,
+    checked_manifest,
     read_bytes,
     swap,
     sync,
@@ -119,15 +120,7 @@ def digest(folder: Path) -> str:
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest alone, checked against what this program understands."""
-    path = folder / MANIFEST
-    try:
-        manifest = msgspec.json.decode(read_bytes(path, LARGEST_MANIFEST), type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: not a manifest: {error}") from error
-    problem = _manifest_problem(manifest)
-    if problem:
-        raise ArtifactError(f"{path}: {problem}")
-    return manifest
+    return checked_manifest(folder / MANIFEST, Manifest, _manifest_problem)
 
 
 def _manifest_problem(m: Manifest) -> str:

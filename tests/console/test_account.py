@@ -50,6 +50,16 @@ def person(winnow: Any, site: Any) -> Callable[..., tuple[str, str]]:
     return made
 
 
+def set_password(window: Window, link: str) -> None:
+    """Comes by a one-time link and sets a password."""
+    window.open(link)
+    window.page.get_by_role("button", name="Sign in").click()
+    window.page.get_by_role("link", name="Set a password").click()
+    window.page.get_by_label("New password").fill(PASSWORD)
+    window.page.get_by_label("The same again").fill(PASSWORD)
+    window.page.get_by_role("button", name="Set password").click()
+
+
 @pytest.mark.browser
 def test_from_the_link_to_a_password_and_back_in_with_it(
     chromium: Any, winnow: Any, person: Callable[..., tuple[str, str]]
@@ -59,12 +69,7 @@ def test_from_the_link_to_a_password_and_back_in_with_it(
     window = Window(context, winnow.url)
     window.expected = ("403 (Forbidden)",)
     page = window.page
-    window.open(link)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("link", name="Set a password").click()
-    page.get_by_label("New password").fill(PASSWORD)
-    page.get_by_label("The same again").fill(PASSWORD)
-    page.get_by_role("button", name="Set password").click()
+    set_password(window, link)
     page.get_by_text("Your password is set").wait_for()
     assert page.get_by_text("You signed in with a one-time link").count() == 0
     page.get_by_role("button", name="Sign out").first.click()
@@ -88,12 +93,7 @@ def test_codes_are_set_up_in_the_browser_and_needed_from_then_on(
     context = chromium.new_context()
     window = Window(context, winnow.url)
     page = window.page
-    window.open(link)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("link", name="Set a password").click()
-    page.get_by_label("New password").fill(PASSWORD)
-    page.get_by_label("The same again").fill(PASSWORD)
-    page.get_by_role("button", name="Set password").click()
+    set_password(window, link)
     page.get_by_role("button", name="Set codes up").click()
     secret = base64.b32decode(page.locator("code.long").inner_text())
     assert page.locator("svg.qr path").get_attribute("d")

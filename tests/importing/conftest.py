@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.bootstrap import with_secret
 from service.importing.formats import opened
-from service.settings import Settings
-from service.store import embedded
 
 WINNOW = Path(sys.executable).with_name("winnow")
 
@@ -112,17 +109,6 @@ def isso_database(tmp_path):
         return path
 
     return write
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """The data folder of an installation whose store runs."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("importing") / "data")
-    with_secret(settings)
-    server = embedded.start(settings)
-    server.wait_ready()
-    yield settings.data_dir
-    server.stop()
 
 
 class CommandLine:

@@ -48,17 +48,6 @@ TEXTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """The data folder of an installation whose store runs."""
-    settings_ = Settings(data_dir=tmp_path_factory.mktemp("transfer") / "data")
-    with_secret(settings_)
-    server = embedded.start(settings_)
-    server.wait_ready()
-    yield settings_.data_dir
-    server.stop()
-
-
 class Installation:
     """The store of a data folder, for one test."""
 
