@@ -98,7 +98,7 @@ def adapt(
     """
     tell = tell or (lambda stage, share: None)
     model = load(base)
-    rows = _distinct(judged)
+    rows = [(one, _places(model, one)) for one in _distinct(judged)]
     tables: list[Weights] = [head.table.weights for head in model.heads]
     records, report = list(model.manifest.heads), []
     for place, record in enumerate(model.manifest.heads):
@@ -134,29 +134,32 @@ def _distinct(judged: Iterable[Judgement]) -> list[Judgement]:
     return kept[::-1]
 
 
-def _rows_of(model: Classifier, place: int, rows: Sequence[Judgement]) -> _Rows | None:
-    """The texts that a head scores; None where there are none."""
-    own = [one for one in rows if _reads(model, place, one)]
-    if not own:
+def _places(model: Classifier, one: Judgement) -> dict[str, int]:
+    """Which head scores each label that was judged of a text."""
+    reading = model.read([one.text])[1][0]
+    return {
+        label: model.head_for(reading, column(label)) for label in one.labels if label in LABELS
+    }
+
+
+def _rows_of(
+    model: Classifier, place: int, rows: Sequence[tuple[Judgement, dict[str, int]]]
+) -> _Rows | None:
+    """The texts of which a head scores a label that was judged; None where there are none."""
+    mine = [(one, places) for one, places in rows if place in places.values()]
+    if not mine:
         return None
-    truth = np.full((len(own), len(LABELS)), np.nan)
-    for k, one in enumerate(own):
-        for label, value in one.labels.items():
-            if label in LABELS and label in model.manifest.heads[place].labels:
-                truth[k, column(label)] = float(value >= 0.5)
+    truth = np.full((len(mine), len(LABELS)), np.nan)
+    for k, (one, places) in enumerate(mine):
+        for label in (label for label, scored_by in places.items() if scored_by == place):
+            truth[k, column(label)] = float(one.labels[label] >= 0.5)
+    own = [one for one, _ in mine]
     texts = [one.text for one in own]
     margins = np.concatenate(
         [model.log_odds(texts[k : k + _BATCH]) for k in range(0, len(texts), _BATCH)]
     )
     features = design(_tokens(model, texts), model.manifest.heads[place].shape)
     return _Rows(features, margins.astype(np.float64), truth, _newest(own))
-
-
-def _reads(model: Classifier, place: int, one: Judgement) -> bool:
-    reading = model.read([one.text])[1][0]
-    return any(
-        label in LABELS and model.head_for(reading, column(label)) == place for label in one.labels
-    )
 
 
 def _tokens(model: Classifier, texts: Sequence[str]) -> TokenRows:

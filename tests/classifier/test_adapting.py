@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from classifier import ArtifactError, adapt, load
+from classifier import ArtifactError, adapt, default_artifact, load
 from classifier.adapting import FEWEST, Judgement
 from classifier.labels import column
 
@@ -110,6 +110,33 @@ def test_one_template_cannot_fill_the_training(tiny_model, tmp_path):
     ]
     (learnt,) = adapt(tiny_model, [*judged(200), *campaign], tmp_path / "out", name="blog")
     assert learnt.judged <= 200 + 25
+
+
+def test_a_label_is_learnt_by_the_head_that_scores_it(tmp_path):
+    words = [
+        "Bugün",
+        "hava",
+        "çok",
+        "güzel",
+        "ve",
+        "biz",
+        "parkta",
+        "arkadaşlarla",
+        "birlikte",
+        "yürüdük",
+    ]
+    draw = random.Random(3)
+    rows = []
+    for at in range(200):
+        bad = at % 2 == 0
+        text = " ".join([*draw.sample(words, 8), draw.choice(LOCAL if bad else PLAIN)])
+        rows.append(Judgement(text, {"toxicity": float(bad), "spam": float(bad)}, at))
+    report = adapt(default_artifact(), rows, tmp_path / "out", name="blog")
+    assert {(one.label, one.language) for one in report} == {
+        ("toxicity", "tr"),
+        ("spam", "general"),
+    }
+    assert all(one.judged == 200 for one in report)
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
