@@ -103,8 +103,14 @@ def number_within(comment_id: str) -> int:
 
 
 def random_id(size: int = 12) -> str:
-    """`size` random bytes as URL-safe text, for keys, moderators and operations."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+    """`size` random bytes as URL-safe text, for keys, moderators and operations.
+
+    Never with a hyphen in front: a command line would take such an id for an option.
+    """
+    text = "-"
+    while text.startswith("-"):
+        text = base64.urlsafe_b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+    return text
 
 
 def short_hash(text: str) -> str:
