@@ -20,7 +20,7 @@ from service.children import ChildContext, announce_ready, read_child_context
 from service.ids import Secrets
 from service.pipeline.score import load_scorer
 from service.services import Services
-from service.settings import load
+from service.setting_sources import load
 from service.workers import rounds
 
 

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 import classifier
-from service import errors, metrics, settings
+from service import errors, metrics, setting_sources
 from service.api import health
 from service.app import api_document
 from service.auth import SCOPES
@@ -371,7 +371,7 @@ def _option(option: click.Option) -> list[str]:
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
-    "docs/settings.md": settings.markdown,
+    "docs/settings.md": setting_sources.markdown,
     "docs/reference/api.md": api,
     "docs/reference/errors.md": error_page,
     "docs/reference/codes.md": codes,

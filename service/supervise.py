@@ -32,7 +32,8 @@ from service.children import (
     announce_ready,
     read_child_context,
 )
-from service.settings import RESERVED_PREFIX, Settings, SettingsError, to_environ
+from service.setting_sources import RESERVED_PREFIX, to_environ
+from service.settings import Settings, SettingsError
 from service.store import embedded, folder
 from service.store.launching import EmbeddedServerError
 

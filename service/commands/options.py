@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from service.settings import Settings, load, table
+from service.setting_sources import load
+from service.settings import Settings, table
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from service import log, settings
-from service.settings import Settings, SettingsError, load, to_environ
+from service import log, setting_sources, settings
+from service.setting_sources import load, to_environ
+from service.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
 
@@ -211,11 +212,11 @@ def test_secrets_never_appear_in_a_repr():
 def test_every_setting_is_in_help_and_docs():
     """The table drives both; docs/settings.md is up to date."""
     for name, row in settings.table().items():
-        for text in (settings.help_text(), settings.markdown()):
+        for text in (setting_sources.help_text(), setting_sources.markdown()):
             assert f"WINNOW_{name.upper()}" in text
             assert row.sentence in text
         assert row.sentence.endswith(".")
-    assert (ROOT / "docs/settings.md").read_text() == settings.markdown()
+    assert (ROOT / "docs/settings.md").read_text() == setting_sources.markdown()
 
 
 # Log lines

@@ -26,7 +26,7 @@ CHILD = r"""
 import json, os, select, signal, socket, sys, time
 import redis
 from service.children import announce_ready, read_child_context
-from service.settings import load
+from service.setting_sources import load
 
 context, settings = read_child_context(os.environ), load(os.environ)
 manner = os.environ.get("WINNOW_TEST_MANNER", "")
@@ -66,7 +66,7 @@ while True:
 SERVE = r"""
 import json, os, sys
 from service import log
-from service.settings import load
+from service.setting_sources import load
 from service.supervise import run
 
 def bootstrap(url, settings):
