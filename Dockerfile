@@ -14,6 +14,10 @@ RUN /app/.venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-ve
  && /app/.venv/bin/python -m compileall -q /app/.venv/lib
 
 FROM python:3.12-slim-bookworm
+# tini is process 1: it passes signals on and buries what nobody waits for.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends tini \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin winnow \
  && install --directory --owner=winnow --group=winnow --mode=0700 /data
 COPY --from=build /app/.venv /app/.venv
@@ -29,4 +33,5 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["python", "-c", "import os,urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['WINNOW_PORT'] + '/readyz', timeout=2)"]
+ENTRYPOINT ["tini", "--"]
 CMD ["winnow", "serve"]

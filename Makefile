@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 NODE_CLIENTS := tests/compat/node tests/console/node
 
-.PHONY: serve test check bench train semantic node-clients lock clean
+.PHONY: serve test faults faults-long fuzz fuzz-long check audit sbom bench train semantic node-clients lock clean
 
 serve: $(VENV)/run.stamp  ## set up and start everything
 	@exec $(BIN)/winnow serve
@@ -13,12 +13,34 @@ serve: $(VENV)/run.stamp  ## set up and start everything
 test: $(VENV)/dev.stamp  ## set up and run every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+faults: $(VENV)/dev.stamp  ## five minutes of the fault harness (FAULTS="--seed 7 --only kills" chooses)
+	$(BIN)/python -m tests.faults $(FAULTS)
+
+faults-long: $(VENV)/dev.stamp  ## the fault harness with the counts of a release: many hours
+	$(BIN)/python -m tests.faults --long $(FAULTS)
+
+fuzz: $(VENV)/dev.stamp  ## ten minutes of fuzzing: API, models, store, parsers (FUZZ="--seed 7" repeats one)
+	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+fuzz-long: $(VENV)/dev.stamp  ## fuzzing with the counts of a release: many hours
+	$(BIN)/python -m tests.fuzz --long $(FUZZ)
+
 check: $(VENV)/dev.stamp  ## lint, types, import contracts, generated docs up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m service.reference --check
+	$(MAKE) --no-print-directory audit sbom
+
+audit: $(VENV)/dev.stamp  ## known vulnerabilities of the pinned packages; a warning where nobody can be asked
+	$(BIN)/python requirements/audit.py
+
+sbom: build/sbom.json  ## the software bill of materials (CycloneDX) of what the service installs
+
+build/sbom.json: requirements/run.txt pyproject.toml | $(VENV)/dev.stamp
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o $@ requirements/run.txt
 
 bench: $(VENV)/dev.stamp  ## the repeatable measurements of benchmarks/
 	$(BIN)/winnow bench

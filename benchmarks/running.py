@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cpu
+
 
 @dataclass
 class Running:
@@ -31,19 +33,26 @@ class Running:
     def memory_mb(self) -> dict[str, float]:
         """Proportional set size (PSS) of the supervisor and every process below it, in MB."""
         sizes: dict[str, float] = {}
-        for pid in _below(self.pid):
+        for pid in cpu.below(self.pid):
             name = _name(pid)
-            with contextlib.suppress(OSError):
-                sizes[name] = sizes.get(name, 0.0) + _pss_mb(pid)
+            sizes[name] = sizes.get(name, 0.0) + cpu.pss_mb(pid)
         sizes["all"] = sum(sizes.values())
         return {name: round(size, 1) for name, size in sizes.items()}
+
+    def pids(self) -> dict[str, list[int]]:
+        """The processes by name: supervisor, web, worker, store."""
+        found: dict[str, list[int]] = {}
+        for pid in cpu.below(self.pid):
+            with contextlib.suppress(OSError):
+                found.setdefault(_name(pid), []).append(pid)
+        return found
 
 
 @contextlib.contextmanager
 def running(web_processes: int = 2, **settings: str) -> Iterator[Running]:
     """Starts a service without rate limits, and stops it."""
     with tempfile.TemporaryDirectory(prefix="winnow-bench-") as folder:
-        port, admin_key = _free_port(), "ak_" + secrets.token_hex(12)
+        port, admin_key = free_port(), "ak_" + secrets.token_hex(12)
         environ = {
             **os.environ,
             "WINNOW_DATA_DIR": folder,
@@ -70,7 +79,8 @@ def running(web_processes: int = 2, **settings: str) -> Iterator[Running]:
             process.wait(60)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody uses at the moment."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -88,24 +98,8 @@ def _wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     raise TimeoutError("the service did not become ready")
 
 
-def _below(pid: int) -> list[int]:
-    """A process and all its descendants (Linux)."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found.extend(_below(int(child)))
-    return found
-
-
 def _name(pid: int) -> str:
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     if "service.process" in words:
         return words[words.index("service.process") + 1]
     return "store" if "server" in words[0] else "supervisor"
-
-
-def _pss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    return 0.0

@@ -15,7 +15,7 @@ from classifier.fingerprint import NEAR, apart, fingerprint, simhash
 from classifier.labels import LABELS
 from classifier.links import link_count
 from classifier.model import Classifier, load
-from classifier.signals import SIGNALS, Signal, SignalInput, run_signals
+from classifier.signals import SIGNALS, Examined, Signal, SignalInput, examine, run_signals
 
 if TYPE_CHECKING:
     from classifier.adapting import Judgement, Learnt
@@ -26,6 +26,7 @@ __all__ = [
     "SIGNALS",
     "ArtifactError",
     "Classifier",
+    "Examined",
     "Explanation",
     "Signal",
     "SignalInput",
@@ -33,6 +34,7 @@ __all__ = [
     "apart",
     "default_artifact",
     "evaluate",
+    "examine",
     "fingerprint",
     "link_count",
     "load",

@@ -16,6 +16,7 @@ import mmap
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -171,7 +172,8 @@ def _head_problem(record: HeadRecord) -> str:
     if not all(8 <= size <= LARGEST_TABLE_BITS for size in bits):
         return f"table sizes of {record.language} out of range"
     for name in ("scale", "bias", "mix", "penalty", "slope", "offset"):
-        values = np.asarray(getattr(record, name), np.float64)
+        with np.errstate(over="ignore"):  # they are kept as float32: what is too large is infinite
+            values = np.asarray(getattr(record, name), np.float32)
         if values.shape != (len(record.labels),) or not np.isfinite(values).all():
             return f"{name} of {record.language} is not {len(record.labels)} finite numbers"
     return ""
@@ -194,6 +196,7 @@ def _sums(folder: Path, names: list[str]) -> str:
 def _read_array(path: Path, shape: tuple[int, ...], digest: str) -> Weights:
     expected_header = _header(shape)
     size = len(expected_header) + int(np.prod(shape)) * 2
+    _check_file(path)
     try:
         with path.open("rb") as file:
             actual = os.fstat(file.fileno()).st_size
@@ -219,16 +222,30 @@ def _header(shape: tuple[int, ...]) -> bytes:
 
 
 def read_bytes(path: Path, largest: int) -> bytes:
-    """A file of at most ``largest`` bytes; ``ArtifactError`` if it is larger or missing."""
+    """A file of at most ``largest`` bytes; ``ArtifactError`` if it is larger, none or missing."""
+    _check_file(path)
     try:
-        if path.stat().st_size > largest:
+        with path.open("rb") as file:
+            found = file.read(largest + 1)
+        if len(found) > largest:
             raise ArtifactError(f"{path}: larger than {largest} bytes")
-        return path.read_bytes()
+        return found
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from error
 
 
+def _check_file(path: Path) -> None:
+    """Nothing but files is opened: a pipe would be waited for without end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise ArtifactError(f"{path}: not a file")
+
+
 def _sha256(path: Path) -> str:
+    _check_file(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -66,7 +66,9 @@ class Parts(NamedTuple):
 
 def explain(model: "Classifier", text: str, label: int) -> Explanation:
     """The explanation of ``text`` for the label with that column."""
-    head, tokens, parts = _attribute(model, text, label)
+    head, places, parts = _attribute(model, text, label)
+    found = zip(places, parts.shares.tolist(), strict=True)
+    tokens = [Token(low, high, text[low:high], weight) for (low, high), weight in found]
     place = int(np.flatnonzero(head.columns == label)[0])
     bias = float(head.bias[place])
     margin = bias + float(parts.shares.sum()) - parts.penalty
@@ -86,18 +88,22 @@ def explain(model: "Classifier", text: str, label: int) -> Explanation:
 
 def spans(model: "Classifier", text: str, label: int, limit: int) -> list[Span]:
     """Up to ``limit`` spans of the words that raise the margin most, strongest first."""
-    tokens = _attribute(model, text, label)[1]
-    ranked = sorted((t for t in tokens if t.weight > 0), key=lambda t: -t.weight)
-    floor = ranked[0].weight * _NOTICEABLE if ranked else 0.0
-    kept = dict.fromkeys((t.start, t.end) for t in ranked if t.weight >= floor)
+    _, places, parts = _attribute(model, text, label)
+    weights = parts.shares.tolist()
+    floor = max(weights, default=0.0) * _NOTICEABLE
+    if floor <= 0:
+        return []
+    ranked = sorted((-weight, k) for k, weight in enumerate(weights) if weight >= floor)
+    kept = dict.fromkeys(places[k] for _, k in ranked)
     return list(kept)[:limit]
 
 
-def _attribute(model: "Classifier", text: str, label: int) -> tuple["Head", list[Token], Parts]:
+def _attribute(model: "Classifier", text: str, label: int) -> tuple["Head", list[Span], Parts]:
+    """The head that scores the label, and of each token its place and its share."""
     from classifier.model import LONGEST
 
     text = text[:LONGEST]
-    vocabulary, (reading,) = model.read([text])
+    vocabulary, reading = model.reading(text)
     which = model.head_for(reading, label)
     head = model.heads[which]
     place = int(np.flatnonzero(head.columns == label)[0])
@@ -106,9 +112,7 @@ def _attribute(model: "Classifier", text: str, label: int) -> tuple["Head", list
         return head, [], Parts(np.zeros(0), 0.0, (0, 0))
     added = model.additions(vocabulary, which, reading.ids, [0, count])
     parts = _shares(head, place, running(added[:, [place, -1]]))
-    found = zip(_places(vocabulary, text, reading), parts.shares.tolist(), strict=True)
-    tokens = [Token(low, high, text[low:high], weight) for (low, high), weight in found]
-    return head, tokens, parts
+    return head, _places(vocabulary, text, reading), parts
 
 
 def _shares(head: "Head", place: int, sums: NDArray[np.float64]) -> Parts:
@@ -116,7 +120,7 @@ def _shares(head: "Head", place: int, sums: NDArray[np.float64]) -> Parts:
 
     ``sums`` are running sums (T + 1, 2) of what the tokens add to the label, and of n-grams.
     """
-    added, count = np.diff(sums[:, 0]), len(sums) - 1
+    added, count = sums[1:, 0] - sums[:-1, 0], len(sums) - 1
     whole = added / np.sqrt(max(sums[-1, 1], 1.0))
     starts = window_starts(count)
     if not len(starts):

@@ -22,8 +22,18 @@ def fingerprint(text: str) -> str:
     Case, spacing, punctuation and the disguises that the normal form takes off make no
     difference; a text without any word is hashed as written.
     """
-    words = " ".join(_WORDS.findall(fold(text))) or text
-    return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return fingerprint_of(words_of(fold(text)), text)
+
+
+def words_of(folded: str) -> list[str]:
+    """The words of a text in normal form."""
+    return _WORDS.findall(folded)
+
+
+def fingerprint_of(words: list[str], text: str) -> str:
+    """The ``fingerprint`` of a text whose words are known."""
+    said = " ".join(words) or text
+    return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def simhash(text: str) -> int:

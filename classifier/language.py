@@ -15,17 +15,21 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 UNKNOWN: Final = "und"
+FOREIGN: Final = "foreign"
+"""In a script that none of the model's languages is written in; ``detect`` tells which."""
 ENGLISH: Final = "en"
 OTHER, LATIN = 0, 1  # kinds of token; scripts follow, then one kind a language's markers
 _SCRIPTS: Final = ("HANGUL", "CJK", "HIRAGANA", "KATAKANA", "ARABIC")
 _HANGUL, _HAN, _HIRAGANA, _KATAKANA, _ARABIC = range(2, 7)
-_FOREIGN = 7  # letters of any other script
+_OTHER_SCRIPT = 7  # letters of any other script
 SINGLE: Final = 8  # one Latin letter by itself
 FIRST_MARKER: Final = 9
 
 _ENOUGH = 0.12  # share of words that must be markers of a language
 _CLOSE = ("pt", "fr", "de")  # near relatives (Spanish, Italian, Dutch) share their markers
 _SCRIPT_SHARE = 0.3  # share of tokens from which on a script decides
+_FOREIGN_SHARE = 0.7  # share of words from which on another script decides
+_LONGEST = 400  # code points the library reads: more change its answer for one text in 200
 _FEWEST_WORDS = 4  # Latin words below which only markers tell a language from English
 # What comments are written in; the library's minor languages only attract short English texts.
 _KNOWN = (
@@ -59,7 +63,7 @@ def _script(letter: str) -> int:
     for place, script in enumerate(_SCRIPTS):
         if name.startswith(script):
             return _HANGUL + place
-    return _FOREIGN
+    return _OTHER_SCRIPT
 
 
 def told(counts: Sequence[int], languages: Sequence[str]) -> str | None:
@@ -81,6 +85,8 @@ def _by_script(counts: Sequence[int], words: int) -> str | None:
     ideograms = counts[_HAN] + counts[_HIRAGANA] + counts[_KATAKANA]
     if ideograms >= _SCRIPT_SHARE * words:
         return "zh" if counts[_HAN] > 4 * (ideograms - counts[_HAN]) else "ja"
+    if counts[_OTHER_SCRIPT] >= _FOREIGN_SHARE * words:
+        return FOREIGN
     return None
 
 
@@ -94,7 +100,7 @@ def _by_markers(found: Sequence[int], words: int, languages: Sequence[str]) -> s
 
 def detect(text: str) -> str:
     """The language of a text by the library, as ISO 639-1, or ``und``."""
-    plain = _plain(text)
+    plain = _plain(text)[:_LONGEST]
     return str(_identifier().classify(plain)[0]) if plain else UNKNOWN
 
 

@@ -13,6 +13,8 @@ _LINK = re.compile(
     rf"|(?<![\w@./-])(?:[a-z0-9-]{{1,63}}\.){{1,4}}(?:{_BARE_ENDINGS})\b(?:/[^\s<>\"'\]]*)?",
     re.IGNORECASE,
 )
+# What every link holds: beginning with a letterless mark, it is skipped along to.
+_SIGN = re.compile(rf"://|www\.|\.(?:{_BARE_ENDINGS})\b")
 _SCHEME = re.compile(r"^[a-z]+://", re.IGNORECASE)
 _TRAILING = ".,;:!?)}'\""
 
@@ -30,6 +32,8 @@ class Link:
 def find_links(text: str) -> tuple[Link, ...]:
     """The links of a text in order."""
     if "." not in text and "://" not in text:
+        return ()
+    if not _SIGN.search(text.lower()):
         return ()
     return tuple(_link(match) for match in _LINK.finditer(text))
 

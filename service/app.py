@@ -5,12 +5,13 @@ The only file that knows everyone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Response, get
+from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 
@@ -23,11 +24,14 @@ from service.api import (
     comments,
     deliveries,
     docs,
+    erasures,
     events,
     exchange,
     flow,
     health,
     intake,
+    keys,
+    model,
     moderators,
     notes,
     preview,
@@ -66,6 +70,7 @@ API_ROUTES: tuple[Any, ...] = (
     *authors.ROUTES,
     *flow.ROUTES,
     *sites.ROUTES,
+    *keys.ROUTES,
     *preview.ROUTES,
     *webhooks.ROUTES,
     *deliveries.ROUTES,
@@ -73,6 +78,8 @@ API_ROUTES: tuple[Any, ...] = (
     *moderators.ROUTES,
     *sessions.ROUTES,
     *exchange.ROUTES,
+    *erasures.ROUTES,
+    *model.ROUTES,
     *health.ROUTES,
 )
 DOORS: tuple[Any, ...] = (
@@ -90,10 +97,18 @@ def litestar_app(services: Services) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         await services.store.open()
+        await services.pressure.look()
+        watching = asyncio.create_task(services.pressure.watch())
+        await services.identity.look()
+        recognising = asyncio.create_task(services.identity.watch())
         app.state.feeds = Feeds(services.store.events)
+        following = asyncio.create_task(services.models.follow())
         yield
+        following.cancel()
         services.draining = True
         app.state.feeds.close()
+        watching.cancel()
+        recognising.cancel()
         await services.store.close()
 
     document = msgspec.json.encode(api_document(services.settings.public_url))
@@ -107,12 +122,18 @@ def litestar_app(services: Services) -> Litestar:
         [*API_ROUTES, *DOORS, openapi_json, *docs.ROUTES, *console.ROUTES, *embed.ROUTES],
         lifespan=[lifespan],
         state=State({"services": services, "probe": Probe()}),
-        exception_handlers={Exception: problems.answer},
+        exception_handlers={Exception: failed},
         request_max_body_size=BODY_MAX,
         openapi_config=None,
         # Errors are answered and logged by `problems`.
         logging_config=None,
     )
+
+
+def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer to a failure that no route saw, as the door that was knocked at gives it."""
+    akismets = request.scope["path"].startswith(("/1.1/", "/1.2/"))
+    return akismet.refused(request, error) if akismets else problems.answer(request, error)
 
 
 def api_document(server: str) -> dict[str, Any]:

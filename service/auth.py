@@ -5,22 +5,36 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, get_args
+from typing import Final, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from service.errors import Forbidden, NotFound, OriginNotAllowed, Unauthenticated, invalid
 from service.ids import site_number_of
 from service.records import ApiKey, Credential, Moderator, Role, Site
 from service.store import Store
+from service.store.api_keys import digest
 
 Scope = Literal[
-    "submit", "read", "threads", "decide", "queues", "score", "events", "webhooks", "admin", "doors"
+    "submit",
+    "read",
+    "threads",
+    "decide",
+    "queues",
+    "score",
+    "events",
+    "webhooks",
+    "erase",
+    "admin",
+    "doors",
 ]
 
 SCOPES: Final[dict[str, frozenset[str]]] = {
     "publishable": frozenset({"submit", "threads"}),
     "secret": frozenset(
-        {"submit", "threads", "read", "decide", "queues", "score", "events", "webhooks", "doors"}
+        {
+            *("submit", "threads", "read", "decide", "queues", "score", "events", "webhooks"),
+            *("erase", "doors"),
+        }
     ),
     "compat": frozenset({"doors"}),
     "personal": frozenset({"read", "threads", "queues"}),
@@ -31,7 +45,7 @@ SCOPES: Final[dict[str, frozenset[str]]] = {
 ROLE_SCOPES: Final[dict[str, frozenset[str]]] = {
     "viewer": frozenset(),
     "moderator": frozenset({"decide", "score"}),
-    "admin": frozenset({"decide", "score", "events", "webhooks", "admin"}),
+    "admin": frozenset({"decide", "score", "events", "webhooks", "erase", "admin"}),
 }
 """What a moderator's role adds to a personal token, on the sites of the role."""
 
@@ -40,18 +54,37 @@ FRESH_S: Final = 0.5
 REMEMBERED_S: Final = 3600.0
 """How long a key is remembered for callers who may be answered while the store is away."""
 _CACHE: Final = 4096
+HOUR_MS: Final = 3_600_000
+"""How exactly it is known when a key was last used: bounds the writes this causes."""
+
+
+class Strangers(Protocol):
+    """What limits how many unknown keys one network may try."""
+
+    def admits_strangers(self) -> None:
+        """Raises `Throttled` where the caller has tried too many; asks nobody."""
+
+    async def wrong_key(self) -> None:
+        """Counts one; raises `Throttled` where it is one too many."""
 
 
 class Gate:
     """Turns keys into credentials and checks what these may do."""
 
     def __init__(
-        self, store: Store, admin_key: str, monotonic: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        admin_key: str,
+        strangers: Strangers,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._admin_key = admin_key.encode()
+        self._strangers = strangers
         self._monotonic = monotonic
         self._known: dict[str, tuple[Credential, float]] = {}
+        self._used: dict[str, int] = {}
+        """Digest of a key → the hour in which this process last noted its use."""
         self._numbers: dict[int, str] = {}
 
     async def credential(self, authorization: str, now: int) -> Credential:
@@ -59,6 +92,7 @@ class Gate:
 
         Raises:
             Unauthenticated: no key, or one that is unknown, revoked or expired.
+            Throttled: the caller has tried too many unknown keys.
         """
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
@@ -75,7 +109,7 @@ class Gate:
         if held and self._monotonic() - held[1] < FRESH_S:
             credential = held[0]
         else:
-            credential = await self._find(key)
+            credential = await self._find(key, now)
             if len(self._known) >= _CACHE:
                 self._known.clear()
             self._known[key] = credential, self._monotonic()
@@ -91,13 +125,17 @@ class Gate:
         alive = credential.expires_at is None or credential.expires_at > now
         return credential if alive else None
 
-    async def _find(self, key: str) -> Credential:
+    async def _find(self, key: str, now: int) -> Credential:
         if self._admin_key and hmac.compare_digest(self._admin_key, key.encode()):
             return Credential(kind="admin", id="settings", scopes=SCOPES["admin"])
+        if key not in self._known:
+            self._strangers.admits_strangers()
         record = await self._store.api_keys.find(key)
         if record is None:
             self._known.pop(key, None)
+            await self._strangers.wrong_key()
             raise Unauthenticated("This key is not known here, or has been revoked.")
+        self._note_use(key, now)
         if record.kind == "personal":
             return await self._of_moderator(record)
         scopes = SCOPES[record.kind]
@@ -108,6 +146,16 @@ class Gate:
             sites=frozenset({record.site}) if record.site else None,
             expires_at=record.expires_at,
         )
+
+    def _note_use(self, key: str, now: int) -> None:
+        """Once an hour, beside the request: nobody waits for it and nobody minds if it is lost."""
+        name, hour = digest(key), now // HOUR_MS
+        if self._used.get(name) == hour:
+            return
+        if len(self._used) >= _CACHE:
+            self._used.clear()
+        self._used[name] = hour
+        self._store.api_keys.note_use(name, hour * HOUR_MS)
 
     async def _of_moderator(self, record: ApiKey) -> Credential:
         moderator = await self._store.api_keys.moderator(record.moderator)

@@ -10,14 +10,17 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from service import log
 from service.errors import Conflict
 from service.ids import Secrets, random_id
 from service.records import ApiKey, Moderator, Policy, Site
 from service.settings import Settings, SettingsError
 from service.store import Store
-from service.store.connect import connect
+from service.store.durability import LEVELS, examine
+from service.store.embedded import RESTORING
 
 DEMO = "demo"
+WEAKER = "WINNOW_ACCEPT_WEAKER_DURABILITY"
 
 
 class FirstKeys(Struct, frozen=True):
@@ -45,6 +48,7 @@ def with_secret(settings: Settings) -> Settings:
 def _kept(path: Path) -> str:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_another(path)
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
@@ -61,6 +65,16 @@ def _kept(path: Path) -> str:
         ) from None
 
 
+def _refuse_another(path: Path) -> None:
+    """Data that are there were sealed under a secret: a new one would open nothing of it."""
+    there = [name for name in ("epoch", RESTORING) if (path.parent / name).exists()]
+    if there and not path.exists():
+        raise SettingsError(
+            f"WINNOW_SECRET: {path.parent} holds data, but {path} is missing; put the secret back, "
+            "or set the one the data were made with"
+        )
+
+
 def demo_key(own: Secrets) -> str:
     """The demo site's publishable key: derived, so that every process can show the demo page."""
     return "pk_demo_" + own.subkey("demo key").hex()[:24]
@@ -72,7 +86,12 @@ async def first_start(settings: Settings, redis_url: str, now: int) -> FirstKeys
     The mark is set last: a start that is killed in between makes (and prints) keys again.
     """
     own = Secrets(settings.secret_bytes)
-    store = Store(redis_url, own)
+    store = Store(
+        redis_url,
+        own,
+        replicas=settings.redis_replicas,
+        weaker=settings.accept_weaker_durability,
+    )
     try:
         await store.open()
         if await store.health.bootstrapped():
@@ -122,14 +141,29 @@ async def _demo_site(settings: Settings, store: Store, own: Secrets, now: int) -
     return await store.api_keys.add(secret)
 
 
-async def ping(redis_url: str) -> None:
-    """Checks that a Redis answers.
+async def check_store(settings: Settings, redis_url: str) -> None:
+    """Refuses a store of other machines that promises less than "acknowledged means on disk".
 
     Raises:
-        redis.RedisError: it does not.
+        SettingsError: it does, and nobody said that less will do; or it is too old.
+        Unavailable, redis.RedisError: it cannot be asked.
     """
-    client = connect(redis_url)
+    if not settings.redis_url:
+        return
+    store = Store(
+        redis_url,
+        Secrets(settings.secret_bytes),
+        replicas=settings.redis_replicas,
+        weaker=settings.accept_weaker_durability,
+    )
     try:
-        await client.ping()
+        found = await examine(store.wire)
     finally:
-        await client.aclose()
+        await store.close()
+    if found.problem and (found.fatal or not settings.accept_weaker_durability):
+        more = "" if found.fatal else f" ({LEVELS[found.level]}); mend it, or set {WEAKER} to on"
+        raise SettingsError(f"WINNOW_REDIS_URL: {found.problem}{more}")
+    if found.problem:
+        log.get("store").warning("weaker_durability", level=found.level, problem=found.problem)
+    for advice in found.advice:
+        log.get("store").warning("store_advice", advice=advice)

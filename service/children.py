@@ -3,10 +3,11 @@
 How a child lives (`service.process` is such a child):
 
 1. It reads `read_child_context(os.environ)` and its settings from the other WINNOW_ variables.
-2. A web process serves on the socket `listen_fd`. Once it can, it calls `announce_ready`.
-3. SIGTERM, or the end of file on `alive_fd` (the supervisor died), means: close the listening
+2. It beats on the board of `beats_fd`, once a second, and before it says that it is ready.
+3. A web process serves on the socket `listen_fd`. Once it can, it calls `announce_ready`.
+4. SIGTERM, or the end of file on `alive_fd` (the supervisor died), means: close the listening
    socket at once, finish what is under way within `drain_s`, exit 0.
-4. Exit code 78 means "my configuration is wrong": the supervisor then stops everything.
+5. Exit code 78 means "my configuration is wrong": the supervisor then stops everything.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from typing import Literal
 import msgspec
 
 from service import log
+from service.beats import Board, Watch
 from service.settings import EXIT_CODE as EX_CONFIG
 from service.settings import SettingsError
 
@@ -30,6 +32,8 @@ STEADY_S = 10.0
 """Who ran this long before it ended starts again with the shortest pause."""
 TRIES_BEFORE_READY = 3
 """How often one child may end before it was ever ready; after that the start is given up."""
+READY_WITHIN_S = 120.0
+"""How long the successor of a running child may take to start."""
 KILL_AFTER_DRAIN_S = 2.0
 """What a child gets beyond `drain_s` before it is killed."""
 
@@ -47,6 +51,11 @@ class StartRefusedError(Exception):
         self.exit_code = exit_code
 
 
+def slot_of(role: ChildRole, index: int) -> int:
+    """The worker's number on the board of beats comes first, then those of the web processes."""
+    return 0 if role == "worker" else index + 1
+
+
 class ChildContext(msgspec.Struct, frozen=True):
     """What the supervisor tells a child: JSON in the variable WINNOW_CHILD."""
 
@@ -60,6 +69,13 @@ class ChildContext(msgspec.Struct, frozen=True):
     """Write end of a pipe for one line; see `announce_ready`."""
     listen_fd: int | None = None
     """The bound and listening TCP socket; None for the worker."""
+    beats_fd: int | None = None
+    """The shared memory for signs of life: a `beats.Board`."""
+
+    @property
+    def slot(self) -> int:
+        """Whose number on the board is this child's."""
+        return slot_of(self.role, self.index)
 
 
 def read_child_context(environ: Mapping[str, str]) -> ChildContext:
@@ -97,14 +113,56 @@ class Pauses:
         return pause
 
 
+class _Run:
+    """One process that fills, or will fill, a place."""
+
+    def __init__(self, process: asyncio.subprocess.Process, ready: asyncio.Task[bool]) -> None:
+        self.process = process
+        self.ready = ready
+        """Ends with True once it said so; with False if it ended before."""
+
+    @property
+    def serving(self) -> bool:
+        """Whether it said that it does its work, and still runs."""
+        started = self.ready.done() and not self.ready.cancelled() and self.ready.result()
+        return started and self.process.returncode is None
+
+    def kill(self) -> None:
+        """End it at once, and whatever it started itself."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    async def end(self, patience_s: float, hurry: asyncio.Event) -> bool:
+        """Ask it to drain; kill it when patience ends or `hurry` is set. True if it went."""
+        if self.process.returncode is not None:
+            return True
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        waits = {asyncio.create_task(self.process.wait()), asyncio.create_task(hurry.wait())}
+        await asyncio.wait(waits, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+        went = self.process.returncode is not None
+        self.kill()
+        await self.process.wait()
+        for task in waits:
+            task.cancel()
+        return went
+
+
 class Child:
     """One place among the processes; whoever fills it is replaced when it ends."""
 
-    def __init__(self, role: ChildRole, index: int) -> None:
+    def __init__(self, role: ChildRole, index: int, board: Board) -> None:
         self.role: ChildRole = role
         self.index = index
         self.ready = asyncio.Event()
-        self._process: asyncio.subprocess.Process | None = None
+        """Set once the place was filled for the first time, and for good."""
+        self.silent = 0
+        """For how many seconds its process has not beaten."""
+        self._board = board
+        self._watch = Watch()
+        self._run: _Run | None = None
+        self._next: _Run | None = None
+        self._new: _Run | None = None
 
     async def keep(self, launch: Launch) -> None:
         """Fill the place for ever.
@@ -115,57 +173,88 @@ class Child:
         pauses, tries = Pauses(), 0
         while True:
             began = time.monotonic()
-            code = await self._live_once(launch)
+            self._run, self._next = self._next or await self._start(launch), None
+            code = await self._run.process.wait()
+            self._run.ready.cancel()
+            if self._next is not None:  # it went because its successor is there
+                continue
             tries += 1
             self._give_up_if_hopeless(code, tries)
             pause = pauses.after(time.monotonic() - began)
             _log.warning("child ended", child=self.role, index=self.index, code=code, pause_s=pause)
+            self._board.count("web_restarts" if self.role == "web" else "worker_restarts")
             await asyncio.sleep(pause)
 
     def _give_up_if_hopeless(self, code: int, tries: int) -> None:
+        if self.ready.is_set() and code != EX_CONFIG:
+            return
         if code == EX_CONFIG:
             raise StartRefusedError(f"the {self.role} process refused its configuration", code)
-        if not self.ready.is_set() and tries >= TRIES_BEFORE_READY:
+        if tries >= TRIES_BEFORE_READY:
             sentence = f"the {self.role} process ended {tries} times before it was ready"
             raise StartRefusedError(f"{sentence} (last exit code {code})", 70)
 
-    async def _live_once(self, launch: Launch) -> int:
-        reading, writing = os.pipe()
-        listener = asyncio.create_task(self._await_ready(reading))
-        try:
-            try:
-                self._process = await launch(self.role, self.index, writing)
-            finally:
-                os.close(writing)
-            return await self._process.wait()
-        finally:
-            listener.cancel()
+    async def renew(self, launch: Launch, patience_s: float, hurry: asyncio.Event) -> bool:
+        """Put a new process in the place, and end the old one once the new one serves.
 
-    async def _await_ready(self, reading: int) -> None:
+        Returns:
+            Whether it was done; otherwise the old process stays.
+        """
+        # Known as `_new` until it is settled, so that a stop in between ends it, too.
+        self._new = new = await self._start(launch)
+        await asyncio.wait({new.ready}, timeout=READY_WITHIN_S)
+        if not new.serving or self._run is None:
+            new.kill()
+            await new.process.wait()
+            self._new = None
+            return False
+        old, self._next, self._new = self._run, new, None
+        await old.end(patience_s, hurry)
+        return True
+
+    async def _start(self, launch: Launch) -> _Run:
+        reading, writing = os.pipe()
+        self._watch.begin(self._board.beats(slot_of(self.role, self.index)))
+        ready = asyncio.create_task(self._await_ready(reading))
+        try:
+            return _Run(await launch(self.role, self.index, writing), ready)
+        except BaseException:
+            ready.cancel()
+            raise
+        finally:
+            os.close(writing)
+
+    async def _await_ready(self, reading: int) -> bool:
         reader = asyncio.StreamReader()
         pipe = os.fdopen(reading, "rb", buffering=0)
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), pipe
         )
         try:
-            if await reader.readline():
+            said = bool(await reader.readline())
+            if said:
                 self.ready.set()
+            return said
         finally:
             transport.close()
 
+    def look(self, hang_s: float) -> None:
+        """Kill the process if it did not beat for `hang_s` looks (0: never); not while it starts.
+
+        A process that never beat is not judged.
+        """
+        run = self._run
+        if run is None or not run.serving:
+            self.silent = 0
+            return
+        self.silent = self._watch.stood_still(self._board.beats(slot_of(self.role, self.index)))
+        if 0 < hang_s <= self.silent:
+            pid = run.process.pid
+            _log.error("child hangs", child=self.role, index=self.index, pid=pid, silent_s=hang_s)
+            self._board.count("hung")
+            run.kill()
+
     async def end(self, patience_s: float, hurry: asyncio.Event) -> bool:
-        """Ask the child to drain; kill it when patience ends or `hurry` is set. True if it went."""
-        process = self._process
-        if process is None or process.returncode is not None:
-            return True
-        with suppress(ProcessLookupError):
-            process.terminate()
-        waits = {asyncio.create_task(process.wait()), asyncio.create_task(hurry.wait())}
-        await asyncio.wait(waits, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
-        went = process.returncode is not None
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # and whatever it started itself
-        await process.wait()
-        for task in waits:
-            task.cancel()
-        return went
+        """End whoever fills the place; see `_Run.end`."""
+        runs = [run for run in (self._run, self._next, self._new) if run is not None]
+        return all(await asyncio.gather(*(run.end(patience_s, hurry) for run in runs)))

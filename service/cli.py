@@ -1,7 +1,7 @@
 """winnow: the command line. Registers the commands of `service.commands`, and ends with one line.
 
-Exit codes, after sysexits.h: 0 done, 1 something is wrong (`doctor`), 2 usage, 65 bad data,
-69 the store or the model is not available, 74 a file cannot be written, 75 busy, 78 settings.
+Exit codes, after sysexits.h: 0 done, 1 something is wrong (`doctor`, `verify`), 2 usage, 65 bad
+data, 69 the store or the model is not available, 74 a file cannot be written, 75 busy, 78 settings.
 """
 
 from __future__ import annotations
@@ -13,17 +13,23 @@ import click
 from service import __version__
 from service.commands import (
     adapting,
+    backup,
     bench,
     doctor,
+    erase,
     keys,
     models,
     moderators,
     policies,
+    reload,
+    restore,
     score,
     serve,
     shadow,
+    shelf,
     sites,
     transfer,
+    verify,
     webhooks,
 )
 from service.commands.failures import exit_code, sentence
@@ -31,6 +37,7 @@ from service.commands.failures import exit_code, sentence
 COMMANDS: tuple[click.Command, ...] = (
     serve.serve,
     serve.worker,
+    reload.reload,
     sites.site,
     keys.key,
     moderators.moderator,
@@ -38,12 +45,17 @@ COMMANDS: tuple[click.Command, ...] = (
     webhooks.webhook,
     transfer.import_comments,
     transfer.export_comments,
+    erase.erase,
     score.score,
     shadow.shadow,
     models.train,
     models.evaluate,
     adapting.write_labels,
     adapting.adapt,
+    shelf.shelf,
+    verify.verify,
+    backup.backup,
+    restore.restore,
     doctor.doctor,
     bench.bench,
 )

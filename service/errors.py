@@ -9,9 +9,11 @@ WinnowError
 ├── MethodNotAllowed         405  method_not_allowed    the path exists, the method does not
 ├── Conflict                 409  conflict              the state does not allow it
 │   └── StaleVersion         409  stale_version         somebody decided first; carries the winner
+├── TooSlow                  408  too_slow              the body did not arrive in time
 ├── PreconditionFailed       412  precondition_failed   If-Match names another version
 ├── TooLarge                 413  too_large             the body is over the limit
 ├── UnsupportedMediaType     415  unsupported_media_type
+├── Misdirected              421  misdirected           the Host header names no host of ours
 ├── Invalid                  422  invalid               fields break rules; carries each of them
 │   └── IdempotencyMismatch  422  idempotency_mismatch  the key was used for another body
 ├── PreconditionRequired     428  precondition_required the write needs If-Match
@@ -23,6 +25,7 @@ What a class carries becomes members of the problem+json answer (RFC 9457) in `a
 
 from __future__ import annotations
 
+import random
 from typing import Any, ClassVar
 
 from service.records import FieldError
@@ -95,6 +98,12 @@ class StaleVersion(Conflict):
     code, title = "stale_version", "Somebody decided first"
 
 
+class TooSlow(WinnowError):
+    """The request's body did not arrive in time."""
+
+    code, status, title = "too_slow", 408, "The request did not arrive in time"
+
+
 class PreconditionFailed(WinnowError):
     """`If-Match` names a version that is not the current one."""
 
@@ -111,6 +120,12 @@ class UnsupportedMediaType(WinnowError):
     """The body is of a type this path does not read."""
 
     code, status, title = "unsupported_media_type", 415, "This content type is not read here"
+
+
+class Misdirected(WinnowError):
+    """The request's Host is none of those this service answers for."""
+
+    code, status, title = "misdirected", 421, "This host is not served here"
 
 
 class Invalid(WinnowError):
@@ -143,7 +158,13 @@ class Throttled(WinnowError):
 
     def __init__(self, detail: str = "", *, retry_after_s: int = 1, **members: Any) -> None:
         super().__init__(detail, **members)
-        self.headers["Retry-After"] = str(max(1, retry_after_s))
+        self.headers["Retry-After"] = spread(retry_after_s)
+        self.limit = ""
+        """The limit that refused."""
+        self.until = 0.0
+        """When it allows one more, on this process's monotonic clock."""
+        self.probing_s = 0.0
+        """How long others wait then for the answer to the first who asks again."""
 
 
 class Unavailable(WinnowError):
@@ -153,7 +174,14 @@ class Unavailable(WinnowError):
 
     def __init__(self, detail: str = "", *, retry_after_s: int = 1, **members: Any) -> None:
         super().__init__(detail, **members)
-        self.headers["Retry-After"] = str(max(1, retry_after_s))
+        self.headers["Retry-After"] = spread(retry_after_s)
+
+
+def spread(seconds: float) -> str:
+    """A `Retry-After`, ±20 % around a quarter more than `seconds`: never too early, and not all who
+    were refused together come back together."""
+    later = max(1.0, seconds) * random.uniform(1.0, 1.5)  # noqa: S311
+    return str(int(later + random.random()))  # noqa: S311
 
 
 def invalid(pointer: str, code: str, detail: str) -> Invalid:

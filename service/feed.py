@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from service import log
+from service.errors import Unavailable
 from service.store.connect import RedisError
 from service.store.events import Event, Events
 
@@ -49,7 +50,7 @@ class Feeds:
             async for events in self._events.follow(site, cursor):
                 for event in events:
                     self._tell(site, event)
-        except (RedisError, OSError) as error:
+        except (RedisError, Unavailable, OSError) as error:
             log.get("feed").warning("feed_lost", site=site, error=type(error).__name__)
         finally:
             # Cancelled ones were already removed; the next reader's listeners are not ours to end.

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import unicodedata
 import uuid
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -137,8 +138,13 @@ class Secrets:
         return hmac.digest(self._secret, b"winnow:" + purpose.encode(), "sha256")
 
     def author_id(self, site: str, email: str) -> str:
-        """A keyed hash of an address on one site: 22 URL-safe characters."""
-        digest = hmac.digest(self._author_key, f"{site}\0{email.casefold()}".encode(), "sha256")
+        """A keyed hash of an address on one site: 22 URL-safe characters.
+
+        Of what Unicode counts as the same text (NFKC, then case folded), so that one person is one
+        author however they spell their address.
+        """
+        folded = unicodedata.normalize("NFKC", email).casefold()
+        digest = hmac.digest(self._author_key, f"{site}\0{folded}".encode(), "sha256")
         return base64.urlsafe_b64encode(digest[:16]).decode()[:22]
 
     def receipt(self, comment_id: str) -> str:

@@ -45,9 +45,15 @@ class Incoming(Struct, frozen=True, kw_only=True):
     edited_at: int | None = None
     reason: str = ""
     note: str = ""
+    appeal: str = ""
+    model: str = ""
+    """What scored it where it comes from; empty = nothing."""
+    checks: dict[str, str] = {}
+    """Which checks did not look at it there, and why."""
 
 
 _Name = Annotated[str, Meta(max_length=200)]
+_Word = Annotated[str, Meta(max_length=30)]
 _Id = _Name | int
 _Time = str | int
 
@@ -61,6 +67,9 @@ _BESIDE: Final[dict[str, Any]] = {
     "edited_at": _Time | None,
     "reason": _Name | None,
     "note": Annotated[str, Meta(max_length=2_000)] | None,
+    "appeal": Annotated[str, Meta(max_length=2_000)] | None,
+    "model": _Name | None,
+    "checks": Annotated[dict[_Word, _Word], Meta(max_length=16)] | None,
 }
 """What a line may hold beside the fields of a submission, and its type."""
 _IGNORED: Final = frozenset({"site", "version"})
@@ -105,6 +114,9 @@ def read_line(text: bytes, now: int) -> Incoming:
         decided_by=beside.get("decided_by") or "",
         reason=beside.get("reason") or "",
         note=beside.get("note") or "",
+        appeal=beside.get("appeal") or "",
+        model=beside.get("model") or "",
+        checks=beside.get("checks") or {},
         **times,
     )
 

@@ -4,14 +4,18 @@ Every line carries `ts` (UTC, ISO 8601), `level` and `event`. Control characters
 that nothing a stranger sent can forge a line. Log ids, never bodies, names or addresses.
 """
 
+import functools
 import json
 import logging
 import re
 import sys
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from service.outlet import Outlet
 
 # C0 without the line feed, DEL, C1, line and paragraph separators, bidirectional controls.
 _UNSAFE = re.compile(
@@ -19,13 +23,19 @@ _UNSAFE = re.compile(
 )
 
 
-def configure(level: str = "info", format: str = "auto", stream: TextIO | None = None) -> None:  # noqa: A002
+def configure(
+    level: str = "info",
+    format: str = "auto",  # noqa: A002
+    stream: TextIO | None = None,
+    on_drop: Callable[[int], None] | None = None,
+) -> None:
     """Set up logging for this process, the standard library's loggers included.
 
     `level` is debug, info, warning or error; `format` is json, console, or auto (console when
-    `stream` is a terminal). `stream` is standard error unless given.
+    `stream` is a terminal). `stream` is standard error unless given, by way of an `Outlet`, so that
+    nothing ever waits for whoever reads it; `on_drop` is told how many lines were dropped.
     """
-    stream = stream or sys.stderr
+    stream = stream or _standard_error(on_drop)
     terminal = stream.isatty()
     console = format == "console" or (format == "auto" and terminal)
     render: Processor = _console(colors=terminal) if console else _one_json_line
@@ -39,6 +49,26 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
         cache_logger_on_first_use=False,
     )
     _route_standard_library(level, stream, [*steps, _drop_record, render])
+
+
+def _standard_error(on_drop: Callable[[int], None] | None) -> TextIO:
+    if sys.stderr is not sys.__stderr__:  # somebody captures what is written there
+        return sys.stderr
+    outlet = _outlet()
+    outlet.on_drop = on_drop or outlet.on_drop
+    return cast(TextIO, outlet)
+
+
+@functools.cache
+def _outlet() -> Outlet:
+    """One for the process, however often it is configured."""
+    return Outlet(sys.stderr.fileno())
+
+
+def about(**facts: str) -> None:
+    """Has every further line of this task (a request, a round) carry these facts; '' drops one."""
+    structlog.contextvars.bind_contextvars(**{k: v for k, v in facts.items() if v})
+    structlog.contextvars.unbind_contextvars(*(k for k, v in facts.items() if not v))
 
 
 def get(name: str) -> FilteringBoundLogger:
@@ -66,7 +96,19 @@ def _console(*, colors: bool) -> structlog.dev.ConsoleRenderer:
 def _one_json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     """ASCII JSON escapes every control character but DEL, which is legal there and ugly here."""
     first = {key: event.pop(key) for key in ("ts", "level", "event") if key in event}
-    return json.dumps({**first, **event}, default=repr).replace("\x7f", "\\u007f")
+    whole = {**first, **event}
+    try:
+        line = json.dumps(whole, default=_shown, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text, circles, NaN
+        line = json.dumps({key: _shown(value) for key, value in whole.items()})
+    return line.replace("\x7f", "\\u007f")
+
+
+def _shown(value: object) -> str:
+    try:
+        return value if isinstance(value, str) else repr(value)
+    except Exception as error:  # a log line must not fail for what it tells of
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
 
 def _escape_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

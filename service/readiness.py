@@ -12,6 +12,7 @@ from service.errors import Unavailable
 from service.services import Services
 from service.store.connect import RedisError
 from service.store.health import DURABILITY
+from service.store.pressure import Standing
 
 PROBE_S: Final = 1.0
 """How old a write probe may be (api.md)."""
@@ -33,6 +34,17 @@ class Readiness(Struct, frozen=True):
     durability: int
 
 
+def _room(now: Standing) -> tuple[Check, ...]:
+    """Whether new comments fit; where they do not, everything else still works, so we are ready."""
+    closed = "; new comments are refused"
+    memory = f"{now.used or 0:,} of {now.limit or 0:,} bytes used"
+    found = [Check("memory", not now.memory_short, memory + closed * now.memory_short)]
+    if now.free is not None and now.reserve is not None:
+        disk = f"{now.free:,} bytes free, {now.reserve:,} in reserve"
+        found.append(Check("disk", not now.disk_short, disk + closed * now.disk_short))
+    return tuple(found)
+
+
 class Probe:
     """The newest write probe of this process, shared by all who ask."""
 
@@ -45,6 +57,7 @@ class Probe:
         """Why the store cannot be written, '' when it can; at most a second old."""
         async with self._lock:
             if time.monotonic() - self._at > PROBE_S:
+                await parts.identity.look()
                 try:
                     await parts.store.health.probe(parts.now())
                     self._failure = ""
@@ -52,6 +65,15 @@ class Probe:
                     self._failure = str(error)
                 self._at = time.monotonic()
         return self._failure
+
+
+def _second_stage(parts: Services) -> tuple[Check, ...]:
+    """The optional second stage, where it is on: without it the first stage's scores stand."""
+    second = parts.scorer.second
+    if second is None:
+        return ()
+    said = second.version or "not loaded: the first stage's scores stand alone"
+    return (Check("second stage", second.encoder is not None, said),)
 
 
 async def readiness(parts: Services, probe: Probe) -> Readiness:
@@ -64,12 +86,16 @@ async def readiness(parts: Services, probe: Probe) -> Readiness:
         failure = str(error)
     checks = (
         Check("store", not failure, failure or "written and on disk"),
+        Check("data", not parts.identity.problem, parts.identity.problem or "our own"),
         Check("draining", not parts.draining, "stopping" if parts.draining else "no"),
         Check(
             "model",
             parts.scorer.model is not None,
             parts.scorer.version or "none: every comment is held for a human",
         ),
+        *_second_stage(parts),
         Check("durability", durability == 2, DURABILITY[durability]),
+        *_room(parts.pressure.standing),
     )
-    return Readiness(not failure and not parts.draining, checks, durability)
+    ready = not failure and not parts.draining and not parts.identity.problem
+    return Readiness(ready, checks, durability)

@@ -128,6 +128,8 @@ class Scored(Struct, frozen=True):
     fingerprint: str = ""
     folded: str = ""
     model: str = ""
+    checks: dict[str, str] = field(default_factory=dict)
+    """What did not run as it should: check → why (`pipeline/checks`)."""
 
 
 # ---------------------------------------------------------------------------- decide
@@ -156,7 +158,8 @@ class Verdict(Struct, frozen=True):
     hidden: bool = False
     """True for a shadow ban: the author keeps seeing `pending`."""
     checks: dict[str, str] = field(default_factory=dict)
-    """Which checks ran: `{"model": "ran", "signals": "ran"}`; else `skipped` or `failed`."""
+    """Which checks did not run, and why: `{"second_stage": "late"}`; `pipeline/checks.told` says
+    it of every check."""
 
 
 class AuthorRecord(Struct, frozen=True):
@@ -320,6 +323,12 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
 
     body_max: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
     """Characters."""
+    per_reader: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    """Comments a minute that web pages send: from one address, by one author, to one page; and all
+    that anybody sends to the site. None = the installation's."""
+    per_author: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    per_page: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    per_site: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
 
 
 class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -408,7 +417,9 @@ class Entry(Struct, omit_defaults=True, kw_only=True):
     version: int
     at: int
     actor: str
-    action: Literal["submit", "edit", "approve", "reject", "spam", "undo", "appeal", "rescore"]
+    action: Literal[
+        "submit", "edit", "approve", "reject", "spam", "undo", "appeal", "rescore", "erase"
+    ]
     before: Status | None = None
     after: Status
     reason: str = ""
@@ -457,6 +468,22 @@ class Label(Struct, array_like=True, kw_only=True):
 SiteId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
 
 
+Days = Annotated[int, Meta(ge=1, le=36_500)]
+
+
+class Retention(Struct, forbid_unknown_fields=True, frozen=True):
+    """How many days what is kept; None = for ever."""
+
+    refused_days: Days | None = 30
+    """Texts and names of rejected comments and spam."""
+    approved_days: Days | None = None
+    """Texts and names of approved comments."""
+    private_days: Days | None = 30
+    """IP addresses, user agents and referrers, of every comment."""
+    audit_days: Days | None = 400
+    """Audit entries."""
+
+
 class Site(Struct, kw_only=True):
     """A website that posts comments."""
 
@@ -468,6 +495,7 @@ class Site(Struct, kw_only=True):
     created_at: int = 0
     akismet_queue: bool = False
     """Whether comments that Akismet's clients ask about enter the queues, too."""
+    retention: Retention = Retention()
 
 
 class ApiKey(Struct, kw_only=True):

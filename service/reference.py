@@ -20,6 +20,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import classifier
 from service import errors, metrics, setting_sources
 from service.api import health
+from service.api.gauges import Reading
 from service.app import api_document
 from service.auth import SCOPES
 from service.cli import root
@@ -269,8 +270,8 @@ def events() -> str:
 def metric_page() -> str:
     """Every Prometheus metric."""
     counted = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
-    asked = list(health._gauges(CollectorRegistry()).values())
-    rows = [_metric(each) for each in (*counted, *asked)]
+    asked: list[Reading] = list(health._gauges(CollectorRegistry()).values())
+    rows = [*map(_metric, counted), *map(_metric, asked)]
     intro = (
         "`GET /metrics` answers in Prometheus' text format. Counters and histograms add up over\n"
         "all processes of one machine; gauges are asked of the store at that moment."
@@ -281,7 +282,7 @@ def metric_page() -> str:
     )
 
 
-def _metric(metric: MetricWrapperBase) -> list[str]:
+def _metric(metric: MetricWrapperBase | Reading) -> list[str]:
     described = next(iter(metric.describe()))
     name = described.name + ("_total" if described.type == "counter" else "")
     labels = ", ".join(f"`{label}`" for label in metric._labelnames)

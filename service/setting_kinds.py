@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from service import redis_url
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -53,6 +55,20 @@ def seconds(high: int) -> Kind:
         return float(text)
 
     return Kind(f"seconds, from 0 to {high:,}", parse)
+
+
+def share() -> Kind:
+    """A part of the whole."""
+
+    def parse(value: Any) -> float:
+        text = str(value)
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9](\.[0-9]{1,9})?", text):
+            raise ValueError("is not a number")
+        if float(text) > 1:
+            raise ValueError("is out of range")
+        return float(text)
+
+    return Kind("a number from 0 to 1", parse)
 
 
 def switch() -> Kind:
@@ -113,6 +129,21 @@ def size() -> Kind:
     return Kind("bytes, also with kb, mb or gb (1 kb is 1,024 bytes); 0 for no limit", parse)
 
 
+def words(rule: str, pattern: str) -> Kind:
+    """A list of words that `pattern` matches in full; `rule` says in words what they are."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list):
+            raise ValueError("is not a list")
+        found = tuple(str(item).strip() for item in items)
+        if not all(re.fullmatch(pattern, item) for item in found):
+            raise ValueError("holds an entry that does not fit")
+        return found
+
+    return Kind(f"{rule}; several are separated by commas", parse)
+
+
 def networks() -> Kind:
     """A list of networks; they become texts in CIDR form."""
 
@@ -143,6 +174,17 @@ def url(rule: str, schemes: tuple[str, ...]) -> Kind:
         return str(value).rstrip("/")
 
     return Kind(rule, parse)
+
+
+def store_url() -> Kind:
+    """A URL of a store: one server, Sentinels or a Cluster; it stays as it is."""
+
+    def parse(value: Any) -> str:
+        text = value.rstrip("/") if isinstance(value, str) else ""
+        redis_url.parse(text)
+        return text
+
+    return Kind(redis_url.RULE, parse)
 
 
 def installation_secret() -> Kind:

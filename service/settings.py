@@ -96,15 +96,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: Annotated[
         str,
         Setting(
-            "The Redis or Valkey to use instead of the embedded server.",
-            kinds.url(
-                "a URL that starts with redis://, rediss:// or unix://",
-                ("redis", "rediss", "unix"),
-            ),
+            "The Redis or Valkey, the Sentinels or the Cluster to use instead of the embedded "
+            "server (docs/ops/many-machines.md).",
+            kinds.store_url(),
             secret=True,
             default="the embedded server",
         ),
     ] = ""
+    redis_replicas: Annotated[
+        int | None,
+        Setting(
+            "How many replicas must have what is written before it is acknowledged.",
+            kinds.whole(0, 10),
+            default="1 with Sentinels or a Cluster, else 0",
+        ),
+    ] = None
+    accept_weaker_durability: Annotated[
+        bool,
+        Setting(
+            "Whether to start on a store of WINNOW_REDIS_URL that may lose what was acknowledged; "
+            "replicas are then asked for their memory only, never for their disk.",
+            kinds.switch(),
+        ),
+    ] = False
     redis_server: Annotated[
         Path | None,
         Setting(
@@ -114,11 +128,82 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     redis_maxmemory: Annotated[
-        int, Setting("The most memory the embedded server may fill.", kinds.size())
-    ] = 0
+        int | None,
+        Setting(
+            "The most memory the embedded server may fill; from 85 % of it on no new comments are "
+            "taken.",
+            kinds.size(),
+            default="60 % of the machine's or the container's memory",
+        ),
+    ] = None
+    disk_reserve: Annotated[
+        int | None,
+        Setting(
+            "What must stay free on the data folder's disk, beside as much as the append-only file "
+            "takes; with less, no new comments are taken.",
+            kinds.size(),
+            default="256mb, or 5 % of a smaller disk",
+        ),
+    ] = None
+    hang_s: Annotated[
+        float,
+        Setting(
+            "How long a process may seem to hang before it is killed and replaced; 0 for ever.",
+            kinds.seconds(3_600),
+        ),
+    ] = 30.0
+    drain_wait_s: Annotated[
+        float,
+        Setting(
+            "How long a stopping service goes on answering while /readyz says 503, so that load "
+            "balancers notice first.",
+            kinds.seconds(3_600),
+        ),
+    ] = 0.0
     rate_limits: Annotated[bool, Setting("Whether requests are rate-limited.", kinds.switch())] = (
         True
     )
+    requests_max: Annotated[
+        int,
+        Setting(
+            "How many requests may be under way in one web process, half of them from one network; "
+            "further ones are told 503 at once.",
+            kinds.whole(8, 10_000),
+        ),
+    ] = 256
+    streams_max: Annotated[
+        int,
+        Setting(
+            "How many event streams and exports one web process may serve, half of them to one "
+            "network.",
+            kinds.whole(2, 100_000),
+        ),
+    ] = 512
+    stream_s: Annotated[
+        float,
+        Setting(
+            "How long an event stream lasts; clients resume where it ended.", kinds.seconds(86_400)
+        ),
+    ] = 3600.0
+    connections_max: Annotated[
+        int,
+        Setting(
+            "How many connections one web process holds, half of them from one network; further "
+            "ones are closed at once.",
+            kinds.whole(16, 100_000),
+        ),
+    ] = 2048
+    hosts: Annotated[
+        tuple[str, ...],
+        Setting(
+            "The values of Host this service answers to, beside that of base_url; any other "
+            "request is told 421.",
+            kinds.words(
+                "host names, with a port that is not the usual", r"[A-Za-z0-9._\[\]:-]{1,255}"
+            ),
+            default="every host",
+        ),
+    ] = ()
     model: Annotated[
         Path | None,
         Setting("The folder of the classifier to use.", kinds.path(), default="the shipped model"),
@@ -162,6 +247,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             default="none",
         ),
     ] = ()
+    worker_port: Annotated[
+        int,
+        Setting(
+            "The port of a worker's own /livez and /metrics, where one runs alone; 0 for none.",
+            kinds.whole(0, 65_535),
+        ),
+    ] = 0
+    traces_url: Annotated[
+        str,
+        Setting(
+            "Where traces are sent, as OTLP over HTTP (…/v1/traces); needs the extra winnow[otel].",
+            kinds.url("an http or https URL", ("http", "https")),
+            default="no traces",
+        ),
+    ] = ""
+    traces_share: Annotated[
+        float,
+        Setting("How many requests are traced, where traces are sent.", kinds.share()),
+    ] = 0.1
     drain_s: Annotated[
         float,
         Setting("How long requests under way may take to finish at a stop.", kinds.seconds(3_600)),

@@ -8,7 +8,7 @@ too; what a line may say is in `service.incoming`. Other systems' files come thr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -23,6 +23,7 @@ from service.importing.tally import BadLine, Tally
 from service.incoming import Incoming, imported_id
 from service.pipeline.decide import decide, matching_bans
 from service.pipeline.enqueue import author_key, enqueue, private_part, status_of
+from service.pipeline.reasons import appealed
 from service.pipeline.rules import RuleBook, Rules
 from service.pipeline.score import Scorer
 from service.records import (
@@ -72,6 +73,12 @@ class Line(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True)
     decided_at: int | None = None
     reason: str = ""
     note: str = ""
+    appeal: str = ""
+    """Why its author wants it looked at again."""
+    model: str = ""
+    """What scored it; empty = nothing."""
+    checks: dict[str, str] = {}
+    """Which checks did not look at it, and why (`pipeline/checks`)."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -105,7 +112,8 @@ async def lines(store: Store, site: str) -> AsyncIterator[Line]:
 
 async def _lines(store: Store, site: str, ids: list[str]) -> list[Line]:
     read = await store.comments.read_many(site, ids)
-    found = [each for each in read if each and each.status != "erased" and not each.comment.test]
+    # Of a comment whose text was taken out there is nothing to bring anywhere.
+    found = [each for each in read if each and each.comment.body and not each.comment.test]
     authors = await store.comments.authors(site, [stored.comment.author for stored in found])
     return await asyncio.gather(
         *(_line(store, stored, email) for stored, (_, email) in zip(found, authors, strict=True))
@@ -114,7 +122,7 @@ async def _lines(store: Store, site: str, ids: list[str]) -> list[Line]:
 
 async def _line(store: Store, stored: StoredComment, email: str) -> Line:
     comment, decision = stored.comment, stored.decision
-    private = await store.comments.private(comment.site, comment.id)
+    private = await store.comments.private(comment)
     return Line(
         id=comment.id,
         page=comment.page,
@@ -137,6 +145,9 @@ async def _line(store: Store, stored: StoredComment, email: str) -> Line:
         decided_at=decision.at if decision else None,
         reason=decision.reason if decision else "",
         note=decision.note if decision else "",
+        appeal=comment.appeal,
+        model=comment.verdict.model,
+        checks=comment.verdict.checks if comment.verdict.model else {},
     )
 
 
@@ -185,6 +196,8 @@ class Import:
         self.authors = Distinct()
         self._taken: set[str] = set()
         """Ids of the comments being written."""
+        self.admit: Callable[[], Awaitable[None]] | None = None
+        """Raises Unavailable while there is no room for more (`store.pressure`)."""
 
     async def take(self, records: Sequence[Record]) -> tuple[Tally, list[BadLine]]:
         """Brings some numbered records in; when it returns, they are on disk.
@@ -195,6 +208,8 @@ class Import:
             NotFound: the site is gone.
             Unavailable: the store cannot be written; the same lines may be taken again.
         """
+        if self.admit is not None and not self._dry_run:
+            await self.admit()
         number = (await self._book.get(self._site)).site.number
         status = "scored" if self._scorer else self._status
         batch = read(
@@ -242,7 +257,7 @@ class Import:
         for _ in range(ATTEMPTS):
             rules = await self._book.get(self._site)
             author = self._secrets.author_id(self._site, author_key(draft))
-            scored, verdict = await self._verdict(incoming, rules, author, at)
+            scored, verdict, key = await self._verdict(incoming, rules, author, at)
             comment = _comment(
                 incoming,
                 enqueue(
@@ -269,6 +284,7 @@ class Import:
                     idempotency=None,
                     answer=b"",
                     now=at,
+                    key=key,
                 )
             except (ConfigChanged, SiteGone):
                 await self._book.refresh(self._site)
@@ -278,9 +294,12 @@ class Import:
 
     async def _verdict(
         self, incoming: Incoming, rules: Rules, author: str, at: int
-    ) -> tuple[Scored, Verdict]:
+    ) -> tuple[Scored, Verdict, bytes | None]:
+        """What the checks find, what follows from it, and the author's key."""
         if self._scorer is None:
-            return Scored(None), _unseen(incoming.status or self._status, rules)
+            key = await self._store.author_keys.read(self._site, author)
+            verdict = _unseen(incoming, incoming.status or self._status, rules)
+            return Scored(None), verdict, key
         draft = incoming.draft
         scored = await self._scorer.score(draft)
         around = await self._store.comments.surroundings(
@@ -308,7 +327,7 @@ class Import:
             page_first_at=around.page_first_at,
             now=at,
         )
-        return scored, decide(facts, rules.policy, rules.lists)
+        return scored, decide(facts, rules.policy, rules.lists), around.key
 
     async def _decide(self, stored: StoredComment, incoming: Incoming) -> None:
         """Adds the decision that came with a line; once, by its operation id."""
@@ -348,15 +367,15 @@ def _lacks_decision(stored: StoredComment, incoming: Incoming) -> bool:
     )
 
 
-def _unseen(status: Status, rules: Rules) -> Verdict:
-    """What stands in the place of a verdict where no check has looked."""
+def _unseen(incoming: Incoming, status: Status, rules: Rules) -> Verdict:
+    """What stands in the place of a verdict where no check has looked, or those of elsewhere."""
     outcomes: dict[Status, Outcome] = {s: o for o, s in STATUS_OF_OUTCOME.items()}
     return Verdict(
         outcome=outcomes[status],
         reasons=(),
         policy_version=rules.policy.version,
-        model="",
-        checks={"model": "skipped", "signals": "skipped"},
+        model=incoming.model,
+        checks=incoming.checks if incoming.model else {"model": "skipped", "signals": "skipped"},
     )
 
 
@@ -366,5 +385,13 @@ def _comment(incoming: Incoming, comment: Comment, site_number: int) -> Comment:
         comment,
         imported=True,
         edited_at=incoming.edited_at,
+        appeal=incoming.appeal,
+        verdict=_with_appeal(comment.verdict, incoming),
         parent=imported_id(incoming.parent, site_number) if incoming.parent else None,
     )
+
+
+def _with_appeal(verdict: Verdict, incoming: Incoming) -> Verdict:
+    """A comment that waits because of its appeal says so here, too."""
+    waits = incoming.appeal and incoming.status == "pending"
+    return appealed(verdict) if waits else verdict

@@ -165,7 +165,11 @@ def _encoded(delivery: Delivery, content: dict[str, Any] | Data) -> bytes:
 
 def _text(delivery: Delivery, stored: StoredComment | None) -> Text | None:
     """What may be shown: a text that was taken back meanwhile is not handed out any more."""
-    if stored is None or not delivery.status == stored.status == "approved":
+    if (
+        stored is None
+        or not delivery.status == stored.status == "approved"
+        or not stored.comment.body
+    ):
         return None
     shown = published(stored.comment)
     return Text(

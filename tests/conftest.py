@@ -97,11 +97,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def redis_url(server: embedded.EmbeddedServer) -> str:
-    """An empty server."""
-    with redis.Redis.from_url(server.url) as client:
+    """An empty server, as the service reaches it."""
+    with redis.Redis.from_url(server.admin_url) as client:
         client.config_set("maxmemory", 0)
         client.flushall()
     return server.url
+
+
+@pytest.fixture
+def operator(server: embedded.EmbeddedServer) -> Iterator[redis.Redis]:
+    """The server as its operator: may change settings and break things, which a store may not."""
+    with redis.Redis.from_url(server.admin_url) as client:
+        yield client
 
 
 @pytest.fixture
@@ -210,8 +217,10 @@ class Winnow:
 
     admin_key = "ak_" + "0123456789abcdef" * 2
 
-    def __init__(self, home: Path, **environ: str) -> None:
+    def __init__(self, home: Path, *, stderr: int | None = None, **environ: str) -> None:
+        """`stderr` is a descriptor to log to, instead of the file `log`."""
         self.home = home
+        self._stderr = stderr
         given = {
             "WINNOW_DATA_DIR": str(home / "data"),
             "WINNOW_PORT": "0",
@@ -231,7 +240,7 @@ class Winnow:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", SERVE],
                 stdout=out,
-                stderr=log,
+                stderr=self._stderr or log,
                 cwd=self.home,
                 env=self._environ,
                 start_new_session=True,
@@ -267,6 +276,13 @@ class Winnow:
     def redis_url(self) -> str:
         """Where its store listens."""
         url = embedded.running_url(self.home / "data")
+        assert url is not None
+        return url
+
+    @property
+    def admin_redis_url(self) -> str:
+        """Where its operator may do everything on its store."""
+        url = embedded.running_admin_url(self.home / "data")
         assert url is not None
         return url
 
@@ -307,8 +323,8 @@ def launch_winnow(
     """Starts services of their own, for tests that break one."""
     running: list[Winnow] = []
 
-    def launch(**environ: str) -> Winnow:
-        running.append(Winnow(tmp_path_factory.mktemp("winnow"), **environ))
+    def launch(home: Path | None = None, **options: Any) -> Winnow:
+        running.append(Winnow(home or tmp_path_factory.mktemp("winnow"), **options))
         return running[-1]
 
     yield launch

@@ -4,20 +4,44 @@
 a moderator wants every reason. What a signal leads to is the policy's to decide.
 """
 
+from typing import NamedTuple
+
+from classifier.fingerprint import fingerprint_of, words_of
 from classifier.links import find_links
 from classifier.signals import contact, form, style, web
 from classifier.signals.records import Check, Scan, Signal, SignalInput
+from classifier.text import fold
 
-__all__ = ["SIGNALS", "Signal", "SignalInput", "run_signals"]
+__all__ = ["SIGNALS", "Examined", "Signal", "SignalInput", "examine", "run_signals"]
 
 _CHECKS: tuple[Check, ...] = (*web.CHECKS, *contact.CHECKS, *style.CHECKS, *form.CHECKS)
 
 SIGNALS: tuple[tuple[str, str], ...] = tuple((check.code, check.sentence) for check in _CHECKS)
 
 
+class Examined(NamedTuple):
+    """What rules see in a submission: signals, number of links, normal form and fingerprint."""
+
+    signals: list[Signal]
+    links: int
+    folded: str
+    fingerprint: str
+
+
+def examine(given: SignalInput) -> Examined:
+    """Everything that takes no model, with the normal form and the links looked for once."""
+    text, folded = given.text, fold(given.text)
+    words = words_of(folded)
+    scan = Scan(given, find_links(text), text.lower(), folded, words)
+    return Examined(_signals(scan), len(scan.links), folded, fingerprint_of(words, text))
+
+
 def run_signals(given: SignalInput) -> list[Signal]:
     """Everything noticed about a submission, in the order of ``SIGNALS``."""
-    scan = Scan(given, find_links(given.text))
+    return examine(given).signals
+
+
+def _signals(scan: Scan) -> list[Signal]:
     signals = []
     for check in _CHECKS:
         found = check.look(scan)

@@ -18,9 +18,8 @@ _MESSENGER = re.compile(
 )
 
 
-_MESSENGERS = (
-    *("whats", "telegram", "wechat", "weixin", "viber", "kik", "skype", "icq", "line id"),
-    *("t.me", "wa.me"),
+_MESSENGER_SIGN = re.compile(
+    r"whats|telegram|wechat|weixin|viber|kik|skype|icq|line id|t\.me|wa\.me"
 )
 
 
@@ -42,8 +41,7 @@ def _email(scan: Scan) -> Finding | None:
 
 
 def _messenger(scan: Scan) -> Finding | None:
-    lowered = scan.given.text.lower()
-    if not any(name in lowered for name in _MESSENGERS):
+    if not _MESSENGER_SIGN.search(scan.lowered):
         return None
     return _look(_MESSENGER, scan.given.text, 0.8, "a messenger account to write to")
 

@@ -37,10 +37,17 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A submission with what several signals need, found once."""
+    """A submission with what several signals need, found once.
+
+    ``lowered`` is the text in lower case, ``folded`` its normal form (``text.fold``), ``words``
+    those of the normal form.
+    """
 
     given: SignalInput
     links: tuple[Link, ...]
+    lowered: str
+    folded: str
+    words: list[str]
 
 
 Finding = tuple[float, str, tuple[Span, ...]]

@@ -10,6 +10,7 @@ import msgspec
 from litestar import Response
 from msgspec import UNSET, Struct, UnsetType
 
+from service.pipeline.checks import told
 from service.pipeline.enqueue import told_status
 from service.pipeline.publish import Published
 from service.pipeline.shown import masked
@@ -183,7 +184,7 @@ def verdict_out(verdict: Verdict) -> VerdictOut:
         policy_version=verdict.policy_version,
         model=verdict.model,
         reasons=[reason_out(reason) for reason in verdict.reasons],
-        checks=verdict.checks,
+        checks=told(verdict),
     )
 
 

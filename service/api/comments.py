@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from service import auth
 from service.api import answers, problems
 from service.api.document import Operation
-from service.api.intake import Caller, check, rules_for
+from service.api.intake import Caller, check, idempotency_key, rules_for
 from service.api.requests import (
     BULK_MAX,
     Req,
@@ -94,7 +94,7 @@ async def batch(request: Req) -> Response[bytes]:
         client_ip(request.scope, parts.settings.proxy_networks),
         parts.settings.public_url,
     )
-    given = who.header(b"idempotency-key").strip().strip('"')
+    given = idempotency_key(who)
     key = given and f"{credential.actor} {given}"
     replayed = bool(key) and await parts.store.comments.bind(f"batch {key}", await request.body())
     items = await asyncio.gather(

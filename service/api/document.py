@@ -8,7 +8,7 @@ instead. The JSON Schemas come from msgspec, from the very types that decode and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,6 +23,11 @@ HEADERS: Final[dict[str, str]] = {
     "Last-Event-ID": "The id of the last event you have seen.",
 }
 """Every request header an operation may name, and what it does."""
+
+_HEADER_RULES: Final[dict[str, dict[str, Any]]] = {
+    # One character at least that is neither a space nor a quotation mark: those are taken off.
+    "Idempotency-Key": {"minLength": 1, "maxLength": 255, "pattern": '[^\\s"]'},
+}
 
 REF: Final = "#/components/schemas/{name}"
 
@@ -44,12 +49,16 @@ class Operation(Struct, frozen=True, kw_only=True):
     scope: str = ""
     """The scope a key needs; empty = no key."""
     body: Any = None
+    optional_body: bool = False
+    """Whether the body may be left out: then it is as `{}`."""
     forms: bool = False
     """Whether the body may also come as a form."""
     query: tuple[Param, ...] = ()
     answers: dict[int, Any]
     """Status → type of the JSON body (a tuple: one of these); None = no body; str = another media
     type."""
+    also: tuple[str, ...] = ()
+    """Other media types that 200 may be answered in, where the caller asks for them."""
     problems: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
     description: str = ""
@@ -57,7 +66,8 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 def text_param(name: str, description: str, *, required: bool = False) -> Param:
     """A text parameter."""
-    return Param(name, description, {"type": "string", "maxLength": 2048}, required)
+    least = {"minLength": 1} if required else {}
+    return Param(name, description, {"type": "string", "maxLength": 2048} | least, required)
 
 
 def whole_param(name: str, description: str, low: int, high: int, default: int) -> Param:
@@ -134,7 +144,7 @@ def _operation(
         media = {"application/json": {"schema": by_type[id(operation.body)]}}
         if operation.forms:
             media["application/x-www-form-urlencoded"] = {"schema": {"type": "object"}}
-        document["requestBody"] = {"required": True, "content": media}
+        document["requestBody"] = {"required": not operation.optional_body, "content": media}
     return document
 
 
@@ -170,7 +180,7 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
             "in": "header",
             "description": HEADERS[name],
             "required": False,
-            "schema": {"type": "string"},
+            "schema": {"type": "string"} | _HEADER_RULES.get(name, {}),
         }
         for name in operation.headers
     ]
@@ -182,12 +192,25 @@ def _responses(operation: Operation, by_type: Mapping[int, Any], problem: Any) -
         responses[str(status)] = {"description": HTTPStatus(status).phrase} | _content(
             kind, by_type
         )
-    for status in operation.problems:
+    for media in operation.also:
+        responses["200"]["content"][media] = {"schema": {"type": "string"}}
+    for status in sorted({*operation.problems, *_anywhere(operation)}):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
             "content": {"application/problem+json": {"schema": problem}},
         }
     return responses
+
+
+def _anywhere(operation: Operation) -> Iterator[int]:
+    """What the outermost layer may answer in an operation's stead (`api/edge`)."""
+    if operation.body is not None:
+        yield 408
+        yield 415
+    if operation.scope:
+        yield 429
+    if operation.tag != "Ops" and 503 not in operation.answers:
+        yield 503
 
 
 def _content(kind: Any, by_type: Mapping[int, Any]) -> dict[str, Any]:

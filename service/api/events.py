@@ -15,14 +15,12 @@ from msgspec import Struct
 from service.api import answers
 from service.api.document import SITE, Operation, text_param
 from service.api.requests import Query, Req, caller, one_site, services
-from service.errors import Unauthenticated, invalid
+from service.errors import Throttled, Unauthenticated, Unavailable, invalid
 from service.feed import Feeds
 from service.services import Services
 from service.store.events import Event, older, valid
 
 HEARTBEAT_S: Final = 15.0
-LIFETIME_S: Final = 3600.0
-"""A stream ends after an hour; clients resume with Last-Event-ID."""
 
 
 class EventOut(Struct, kw_only=True):
@@ -83,18 +81,21 @@ async def _while_allowed(
     parts: Services, authorization: str, frames: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
     """The frames of a stream until its key is revoked (asked anew at most twice a second)."""
-    async for sent in frames:
-        try:
-            await parts.gate.credential(authorization, parts.now())
-        except Unauthenticated:
-            return
-        yield sent
+    try:
+        async for sent in frames:
+            try:
+                await parts.gate.credential(authorization, parts.now())
+            except (Unauthenticated, Throttled):
+                return
+            yield sent
+    except Unavailable:
+        return  # the store went away: the client resumes with Last-Event-ID
 
 
 async def _stream(
     parts: Services, feeds: Feeds, site: str, cursor: str, *, resumed: bool
 ) -> AsyncIterator[bytes]:
-    ends = time.monotonic() + LIFETIME_S
+    ends = time.monotonic() + parts.settings.stream_s
     yield b"retry: 2000\n\n"
     async with feeds.listen(site) as listener:
         oldest = await parts.store.events.oldest(site)
@@ -110,7 +111,8 @@ async def _stream(
             cursor = kept[-1].cursor
         while not parts.draining and time.monotonic() < ends:
             try:
-                async with asyncio.timeout(HEARTBEAT_S):
+                left = ends - time.monotonic()
+                async with asyncio.timeout(max(0.0, min(HEARTBEAT_S, left))):
                     heard = await listener.get()
             except TimeoutError:
                 yield b": still here\n\n"

@@ -1,31 +1,19 @@
-"""Taking data along: a site's comments as JSONL, and what is said about the model."""
+"""Taking data along: a site's comments as JSONL."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
-from litestar import Response, get
+from litestar import get
 from litestar.response import Stream
-from msgspec import Struct
 
 from service import auth
-from service.api import answers
-from service.api.document import Operation
-from service.api.requests import Req, caller, services
-from service.errors import NotFound
+from service.api.document import Operation, text_param
+from service.api.erasures import AUTHOR_ID
+from service.api.requests import Query, Req, caller, services
+from service.errors import invalid
+from service.pipeline.subject import held
 from service.transfer import export
-
-
-class ModelOut(Struct):
-    """The model in use."""
-
-    version: str
-    labels: list[str]
-    card: str
-    metrics: dict[str, Any]
-    champion: str
-    challenger: str | None
 
 
 @get(
@@ -35,10 +23,14 @@ class ModelOut(Struct):
             summary="Export a site's comments as JSON lines",
             scope="admin",
             answers={200: "application/x-ndjson"},
-            problems=(401, 403, 404, 503),
+            problems=(401, 403, 404, 422, 503),
             tag="Site owners",
+            query=(
+                text_param("author", "Only what is held about one author, by the id in queues."),
+            ),
             description="Everything `winnow import` reads back: names, addresses, texts, statuses, "
-            "decisions.",
+            "decisions. With `author`, everything that is held about one person, for that person: "
+            "each line says its `kind`.",
         )
     },
 )
@@ -48,8 +40,14 @@ async def export_site(request: Req, site: str) -> Stream:
     auth.reach(await caller(request, "admin"), site)
     await parts.rules.get(site)
 
+    author = Query(request, "author").text("author")
+    if author and not AUTHOR_ID.fullmatch(author):
+        # Never an address: addresses of requests stand in the logs of proxies.
+        raise invalid("/author", "invalid_author", "the 22 characters that queues show")
+
     async def lines() -> AsyncIterator[bytes]:
-        async for line in export(parts.store, site):
+        source = held(parts.store, site, author) if author else export(parts.store, site)
+        async for line in source:
             yield line
 
     return Stream(
@@ -59,35 +57,4 @@ async def export_site(request: Req, site: str) -> Stream:
     )
 
 
-@get(
-    "/v1/model",
-    opt={
-        "operation": Operation(
-            summary="The model in use: card and metrics",
-            scope="read",
-            answers={200: ModelOut},
-            problems=(401, 403, 404, 503),
-            tag="Ops",
-        )
-    },
-)
-async def model(request: Req) -> Response[bytes]:
-    """The model in use."""
-    parts = services(request)
-    await caller(request, "read")
-    card = parts.scorer.card
-    if card is None:
-        raise NotFound("No model is loaded.")
-    return answers.answer(
-        ModelOut(
-            version=parts.scorer.version,
-            labels=list(parts.scorer.labels),
-            card=card.text,
-            metrics=card.metrics,
-            champion=parts.scorer.version,
-            challenger=None,
-        )
-    )
-
-
-ROUTES = (export_site, model)
+ROUTES = (export_site,)

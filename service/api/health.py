@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import Any
 
@@ -11,21 +10,20 @@ from msgspec import Struct
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Gauge,
     generate_latest,
     multiprocess,
 )
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 
-from service import __version__
-from service.api import answers
+from service import __version__, vitals
+from service.api import answers, gauges
 from service.api.document import Operation
 from service.api.requests import Req, services
 from service.errors import Unavailable
 from service.readiness import readiness
 from service.services import Services
 from service.store.connect import RedisError
-from service.store.webhooks import Endpoint
+from service.store.figures import read as read_figures
 
 
 class LiveOut(Struct):
@@ -93,80 +91,64 @@ async def readyz(request: Req) -> Response[bytes]:
 )
 async def metrics_page(request: Req) -> Response[bytes]:
     """Metrics of all processes of this machine, and of the store."""
-    parts = services(request)
+    content = await metrics_text(services(request))
+    return Response(content, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def metrics_text(parts: Services) -> bytes:
+    """What `/metrics` answers: counts of all processes of this machine, and gauges of now."""
     registry = CollectorRegistry()
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        vitals.forget_dead(folder)
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         content = generate_latest(registry)
     else:
         content = generate_latest(PROCESS_REGISTRY)
-    content += generate_latest(await _store_registry(parts))
-    return Response(content, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return content + generate_latest(await _store_registry(parts))
 
 
 async def _store_registry(parts: Services) -> Any:
     registry = CollectorRegistry()
     gauge = _gauges(registry)
-    gauge["build"].labels(__version__, parts.scorer.version).set(1)
-    gauge["model"].set(parts.scorer.model is not None)
-    try:
-        state = await parts.store.health.state()
-        sites = await parts.store.sites.all()
-        waiting = [(site, await parts.store.queues.waiting(site)) for site in sites[:100]]
-        hooks = await _webhooks(parts)
-    except (Unavailable, RedisError):
-        gauge["up"].set(0)
-        return registry
-    gauge["up"].set(1)
-    gauge["memory"].set(state.used_memory)
-    gauge["durability"].set(state.durability)
-    now = parts.now()
-    dead, undelivered_at = hooks
-    gauge["dead"].set(dead)
-    gauge["undelivered"].set((now - undelivered_at) / 1000 if undelivered_at else 0)
-    for site, queues in waiting:
-        for queue in queues:
-            gauge["count"].labels(site, queue.status).set(queue.count)
-            if queue.status == "pending":
-                age_s = (now - queue.oldest_at) / 1000 if queue.oldest_at else 0
-                gauge["oldest"].labels(site).set(age_s)
+    await _set(gauge, parts)
     return registry
 
 
-async def _webhooks(parts: Services) -> tuple[int, int | None]:
-    """Dead letters, and when the oldest event happened that waits for an endpoint; of 100 sites."""
-    webhooks, deliveries = parts.store.webhooks, parts.store.deliveries
+async def _set(gauge: dict[str, gauges.Reading], parts: Services) -> None:
+    gauge["build"].labels(__version__, parts.scorer.version).set(1)
+    gauge["model"].labels(parts.scorer.version).set(parts.scorer.model is not None)
+    now, figures = parts.now(), None
+    try:
+        state = await parts.store.health.state()
+        figures = await read_figures(parts.store.wire, now)
+        standing = await parts.store.census.take()
+    except (Unavailable, RedisError):
+        gauge["up"].set(0)
+        gauges.set_machine(gauge, parts, figures.pid if figures else 0)
+        return
+    gauge["up"].set(1)
+    gauges.set_store(gauge, figures)
+    gauges.set_machine(gauge, parts, figures.pid)
+    gauges.set_sites(gauge, standing, now)
+    gauge["memory"].set(state.used_memory)
+    gauge["durability"].set(state.durability)
+    gauge["dead"].set(sum(each.dead for each in standing.values()))
+    undelivered = [each.undelivered_at for each in standing.values() if each.undelivered_at]
+    gauge["undelivered"].set(max(0, now - min(undelivered, default=now)) / 1000)
 
-    async def one(site: str, endpoint: Endpoint) -> tuple[int, int | None, int | None]:
-        dead = await deliveries.count(site, endpoint.id, "dead")
-        if not endpoint.takes_events:
-            return dead, None, None
-        queued_at = await deliveries.oldest(site, endpoint.id)
-        return dead, queued_at, await webhooks.unsent_since(site, endpoint)
 
-    sites = (await webhooks.sites())[:100]
-    found = await asyncio.gather(*(webhooks.all(site) for site in sites))
-    told = await asyncio.gather(
-        *(one(site, e) for site, all_ in zip(sites, found, strict=True) for e in all_)
-    )
-    times = [at for _, *ats in told for at in ats if at is not None]
-    return sum(dead for dead, *_ in told), min(times, default=None)
+def _gauges(registry: CollectorRegistry) -> dict[str, gauges.Reading]:
+    def gauge(name: str, help_text: str, *labels: str) -> gauges.Reading:
+        return gauges.gauge(registry, f"winnow_{name}", help_text, labels)
 
-
-def _gauges(registry: CollectorRegistry) -> dict[str, Gauge]:
-    def gauge(name: str, help_text: str, *labels: str) -> Gauge:
-        return Gauge(f"winnow_{name}", help_text, labels, registry=registry)
-
-    return {
+    return gauges.gauges(registry) | {
         "build": gauge("build_info", "Version of Winnow and its model.", "version", "model"),
-        "model": gauge("model_loaded", "1 when a model is loaded."),
+        "model": gauge("model_loaded", "1 when a model is loaded.", "version"),
         "up": gauge("store_up", "1 when the store answers."),
         "memory": gauge("store_memory_bytes", "Memory the store uses."),
         "durability": gauge(
             "durability_level", "2 = acknowledged means on disk, 1 = may lose, 0 = not kept."
         ),
-        "count": gauge("queue_comments", "Comments by status.", "site", "status"),
-        "oldest": gauge("queue_oldest_age_seconds", "Age of the oldest pending comment.", "site"),
         "dead": gauge("webhook_dead_letters", "Deliveries given up in the last 30 days."),
         "undelivered": gauge(
             "webhook_oldest_age_seconds",

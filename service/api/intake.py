@@ -6,33 +6,35 @@ its cost); everything it may answer is declared in `OPERATION`.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final, cast
 
 import msgspec
 from litestar import asgi
 from litestar.types import Receive, Scope, Send
 
-from service import auth, metrics
+from service import auth, metrics, tracing
 from service.api import answers, problems, refusal
 from service.api.document import Operation
-from service.api.requests import BODY_MAX, BODY_S
+from service.api.requests import BODY_MAX
 from service.errors import (
     Malformed,
     MethodNotAllowed,
+    Throttled,
     TooLarge,
     Unauthenticated,
     UnsupportedMediaType,
     WinnowError,
     invalid,
 )
+from service.ids import short_hash
 from service.pipeline import validate
+from service.pipeline.enqueue import author_key
 from service.pipeline.rules import Rules
 from service.pipeline.submit import Accepted
 from service.records import Credential, Draft, Submission
 from service.services import Services
 from service.store.comments import Idempotency
-from service.throttle import client_ip
+from service.throttle import BY_KEY, client_ip
 
 FORM: Final = "application/x-www-form-urlencoded"
 OPERATION: Final = Operation(
@@ -41,7 +43,7 @@ OPERATION: Final = Operation(
     body=Submission,
     forms=True,
     answers={201: answers.AcceptedOut, 303: None},
-    problems=(400, 401, 403, 404, 413, 415, 422, 429, 503),
+    problems=(400, 401, 403, 404, 408, 413, 415, 422, 429, 503),
     headers=("Idempotency-Key",),
     tag="Websites",
 )
@@ -86,6 +88,8 @@ async def intake(scope: Scope, receive: Receive, send: Send) -> None:
         status, headers, content = await _submit(scope, receive)
     except Exception as error:
         failure = problems.public(error)
+        if isinstance(failure, Throttled) and failure.limit in BY_KEY:
+            scope["throttled"] = failure  # type: ignore[typeddict-unknown-key]
         metrics.REFUSED.labels(failure.code).inc()
         status, (headers, content) = failure.status, _refused(cast(Any, scope), failure)
         headers = {**headers, **failure.headers}
@@ -109,18 +113,22 @@ async def _submit(scope: Scope, receive: Receive) -> tuple[int, dict[str, str], 
     now = parts.now()
     caller, form, body = await _caller(parts, scope, receive, now)
     auth.allow(caller.credential, "submit")
-    if caller.publishable:
+    own = None
+    if len(caller.credential.sites or ()) == 1:
         # Before anything is read: a foreign page learns nothing of what we think of its comment.
-        await rules_for(parts, caller, None)
-    limits = await parts.throttle.submission(caller.credential, caller.ip)
+        own = (await rules_for(parts, caller, None)).policy.limits
+    limits = await parts.throttle.submission(caller.credential, caller.ip, own)
     if form is None:
         body = await _read(receive, caller.headers)
         if caller.media not in (b"application/json", b""):
             raise UnsupportedMediaType("Send application/json or " + FORM + ".")
     submission = validate.decode_json(body) if form is None else validate.decode_form(form)
     rules = await rules_for(parts, caller, submission.site)
+    draft = check(submission, caller, rules, now)
+    if caller.publishable:
+        limits = await _posted(parts, draft, rules, limits)
     accepted = await parts.intake.submit(
-        check(submission, caller, rules, now),
+        draft,
         rules.site.id,
         idempotency=_idempotency(caller, body),
         now=now,
@@ -128,6 +136,15 @@ async def _submit(scope: Scope, receive: Receive) -> tuple[int, dict[str, str], 
     if form is not None:
         return 303, _landed(landing(caller, rules, accepted, parts), accepted, parts), b""
     return 201, *_created(parts, caller, accepted, limits)
+
+
+async def _posted(
+    parts: Services, draft: Draft, rules: Rules, limits: dict[str, str]
+) -> dict[str, str]:
+    """Counts a web page's comment for its author and its page, as soon as these are known."""
+    author = parts.secrets.author_id(rules.site.id, author_key(draft))
+    page = short_hash(draft.page)
+    return await parts.throttle.posted(rules.site.id, author, page, rules.policy.limits, limits)
 
 
 def _created(
@@ -211,12 +228,13 @@ def check(submission: Submission, caller: Caller, rules: Rules, now: int) -> Dra
     Raises:
         validate.Invalid: with every field that breaks a rule.
     """
-    draft = validate.check(
-        submission,
-        body_max=rules.policy.limits.body_max,
-        publishable=caller.publishable,
-        now=now,
-    )
+    with tracing.stage("validate"):
+        draft = validate.check(
+            submission,
+            body_max=rules.policy.limits.body_max,
+            publishable=caller.publishable,
+            now=now,
+        )
     if not caller.publishable:
         return draft
     return msgspec.structs.replace(
@@ -252,15 +270,23 @@ def _landed(location: str, accepted: Any, parts: Services) -> dict[str, str]:
 
 
 def _idempotency(caller: Caller, body: bytes) -> Idempotency | None:
-    """The Idempotency-Key with the body it came with (quoted or not, at most 255 characters)."""
+    """The Idempotency-Key with the body it came with."""
+    key = idempotency_key(caller)
+    return Idempotency.of(f"{caller.credential.actor} {key}", body) if key else None
+
+
+def idempotency_key(caller: Caller) -> str:
+    """The caller's Idempotency-Key, quoted or not; '' where none was sent.
+
+    Raises:
+        Invalid: it is empty, or longer than 255 characters.
+    """
     key = caller.header(b"idempotency-key").strip().strip('"')
-    if not key:
-        if b"idempotency-key" in caller.headers:
-            raise invalid("/Idempotency-Key", "empty", "the key may not be empty")
-        return None
+    if not key and b"idempotency-key" in caller.headers:
+        raise invalid("/Idempotency-Key", "empty", "the key may not be empty")
     if len(key) > 255:
         raise invalid("/Idempotency-Key", "too_long", "at most 255 characters")
-    return Idempotency.of(f"{caller.credential.actor} {key}", body)
+    return key
 
 
 async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
@@ -268,16 +294,13 @@ async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
 
     Raises:
         TooLarge: over the limit; judged by Content-Length before anything is read.
+        TooSlow: it did not arrive in time.
         Malformed: the caller went away.
     """
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > BODY_MAX:
         raise too_large()
-    try:
-        async with asyncio.timeout(BODY_S):
-            return await _chunks(receive)
-    except TimeoutError:
-        raise Malformed(f"The body did not arrive within {BODY_S:.0f} seconds.") from None
+    return await _chunks(receive)
 
 
 async def _chunks(receive: Receive) -> bytes:

@@ -63,7 +63,7 @@ async def add_note(request: Req, comment_id: str) -> Response[bytes]:
     if stored.status == "erased":
         raise Conflict("The comment is erased.")
     note = Note(id=name, at=parts.now(), actor=credential.actor, text=text)
-    added = await parts.store.notes.add(site, comment_id, note)
+    added = await parts.store.notes.add(stored.comment, note)
     return answers.answer(note_out(added), status=201)
 
 

@@ -20,6 +20,7 @@ _BY_STATUS: dict[int, type[WinnowError]] = {
     403: errors.Forbidden,
     404: errors.NotFound,
     405: errors.MethodNotAllowed,
+    408: errors.TooSlow,
     413: errors.TooLarge,
     415: errors.UnsupportedMediaType,
     422: errors.Malformed,

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from service.api import answers
 from service.api.document import Operation
 from service.api.requests import Req, read_json, services
+from service.errors import NotFound
 from service.pipeline import appeals
 from service.pipeline.receipts import by_receipt, told
 from service.records import StoredComment
@@ -96,7 +97,11 @@ async def _stored(request: Req, token: str) -> StoredComment:
     """The receipt's comment; who asks carries no key, so their address is counted."""
     parts = services(request)
     await parts.throttle.anonymous(client_ip(request.scope, parts.settings.proxy_networks))
-    return await by_receipt(parts.store, parts.secrets, token)
+    try:
+        return await by_receipt(parts.store, parts.secrets, token)
+    except NotFound:
+        await parts.throttle.wrong_key()
+        raise
 
 
 def _answer(stored: StoredComment, headers: dict[str, str] | None = None) -> Response[bytes]:

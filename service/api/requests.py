@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import re
@@ -22,8 +21,6 @@ Req = Request[Any, Any, Any]
 
 BODY_MAX: Final = 65_536
 """Bytes of one request's body (api.md)."""
-BODY_S: Final = 10.0
-"""Seconds a body may take to arrive: a caller who sends it byte by byte holds no place for ever."""
 BULK_MAX: Final = 8 * 1024 * 1024
 """Bytes of a request that carries up to 500 comments or decisions."""
 
@@ -69,13 +66,9 @@ async def read_body(request: Req) -> bytes:
     """The request's body.
 
     Raises:
-        Malformed: it did not arrive in time.
+        TooSlow: it did not arrive in time (`api/arriving`).
     """
-    try:
-        async with asyncio.timeout(BODY_S):
-            return await request.body()
-    except TimeoutError:
-        raise Malformed(f"The body did not arrive within {BODY_S:.0f} seconds.") from None
+    return await request.body()
 
 
 def decode(body: bytes, kind: type[T]) -> T:
@@ -134,6 +127,8 @@ def _explained(message: str) -> Exception:
     if text.startswith("Object contains unknown") and field:
         return invalid(f"{pointer}/{field[1]}", "unknown_field", "there is no such field")
     code = "wrong_type" if text.startswith("Expected `") and ", got `" in text else "out_of_range"
+    if " of length <= " in text:
+        code = "too_long"
     return invalid(pointer, code, text)
 
 
@@ -205,14 +200,22 @@ class Query:
         Raises:
             Invalid.
         """
-        value = self.text("cursor")
-        if not value:
-            return None
-        try:
-            score, _, comment_id = base64.urlsafe_b64decode(value + "==").decode().partition(":")
-            return Position(int(score), comment_id)
-        except (ValueError, binascii.Error):
-            raise invalid("/cursor", "invalid_cursor", "use a cursor as it was given") from None
+        return position(self.text("cursor"))
+
+
+def position(cursor: str) -> Position | None:
+    """The position behind an opaque cursor; None where there is none.
+
+    Raises:
+        Invalid: it was not given by `cursor`.
+    """
+    if not cursor:
+        return None
+    try:
+        score, _, comment_id = base64.urlsafe_b64decode(cursor + "==").decode().partition(":")
+        return Position(int(score), comment_id)
+    except (ValueError, binascii.Error):
+        raise invalid("/cursor", "invalid_cursor", "use a cursor as it was given") from None
 
 
 def cursor(position: Position | None) -> str | None:

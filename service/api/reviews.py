@@ -238,7 +238,7 @@ async def history(request: Req, comment_id: str) -> Response[bytes]:
     stored = await stored_comment(request, comment_id, "queues")
     entries, notes = await asyncio.gather(
         parts.store.decisions.history(stored.comment.site, comment_id),
-        parts.store.notes.of(stored.comment.site, comment_id),
+        parts.store.notes.of(stored.comment),
     )
     comment, steps = stored.comment, []
     for entry in reversed(entries):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from litestar import Response, delete, get, patch, post, put
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from service import auth
 from service.api import answers
 from service.api.document import Operation
 from service.api.requests import Req, caller, if_match, is_known, read_json, services
-from service.errors import Forbidden, NotFound, invalid
-from service.ids import random_id
-from service.pipeline import fields
+from service.errors import Forbidden, NotFound
 from service.pipeline.policy import check_policy
-from service.records import ApiKey, Credential, Policy, Site, SiteId
+from service.records import Credential, Days, Policy, Retention, Site, SiteId
 
 POLICY_MAX: Final = 1024 * 1024
 """Bytes of a policy: two lists of 5,000 words of 50 characters or so, each with its settings."""
@@ -32,6 +30,16 @@ class SiteIn(Struct, forbid_unknown_fields=True):
     name: Name = ""
     origins: Annotated[list[Origin], Meta(max_length=100)] = []
     akismet_queue: bool = False
+    retention: Retention = Retention()
+
+
+class RetentionPatch(Struct, forbid_unknown_fields=True):
+    """What to change of how long things are kept; null = for ever."""
+
+    refused_days: Days | UnsetType | None = UNSET
+    approved_days: Days | UnsetType | None = UNSET
+    private_days: Days | UnsetType | None = UNSET
+    audit_days: Days | UnsetType | None = UNSET
 
 
 class SitePatch(Struct, forbid_unknown_fields=True):
@@ -40,6 +48,7 @@ class SitePatch(Struct, forbid_unknown_fields=True):
     name: Name | UnsetType = UNSET
     origins: Annotated[list[Origin], Meta(max_length=100)] | UnsetType = UNSET
     akismet_queue: bool | UnsetType = UNSET
+    retention: RetentionPatch | UnsetType = UNSET
 
 
 class SiteOut(Struct, kw_only=True):
@@ -51,40 +60,15 @@ class SiteOut(Struct, kw_only=True):
     created_at: str
     akismet_queue: bool
     """Whether comments that Akismet's clients ask about enter the queues, too."""
+    retention: Retention
+    """For how many days texts, addresses of computers and audit entries are kept; null = for
+    ever."""
 
 
 class SitesOut(Struct):
     """The sites the caller sees."""
 
     items: list[SiteOut]
-    next: str | None = None
-
-
-class KeyIn(Struct, forbid_unknown_fields=True):
-    """A new key."""
-
-    kind: Literal["publishable", "secret", "compat"]
-    label: Name = ""
-    expires_at: Annotated[str, Meta(max_length=40)] | None = None
-    scopes: list[str] | None = None
-
-
-class KeyOut(Struct, kw_only=True):
-    """A key; `key` only in the answer that makes it."""
-
-    id: str
-    kind: str
-    label: str
-    created_at: str
-    expires_at: str | None
-    hint: str
-    key: str | UnsetType = UNSET
-
-
-class KeysOut(Struct):
-    """A site's live keys."""
-
-    items: list[KeyOut]
     next: str | None = None
 
 
@@ -123,6 +107,7 @@ async def make_site(request: Req) -> Response[bytes]:
         origins=tuple(asked.origins),
         created_at=parts.now(),
         akismet_queue=asked.akismet_queue,
+        retention=asked.retention,
     )
     await parts.store.sites.create(site, Policy())
     return answers.answer(site_out(site), status=201, headers={"Location": f"/v1/sites/{site.id}"})
@@ -183,7 +168,7 @@ async def read_site(request: Req, site: str) -> Response[bytes]:
     ),
 )
 async def change_site(request: Req, site: str) -> Response[bytes]:
-    """Change a site's name, its origins, or whether Akismet's clients fill its queues."""
+    """Change a site's name, origins, or retention, or whether Akismet's clients fill its queues."""
     await own_site(request, site)
     parts = services(request)
     asked = await read_json(request, SitePatch)
@@ -194,6 +179,9 @@ async def change_site(request: Req, site: str) -> Response[bytes]:
         changed.origins = tuple(asked.origins)
     if asked.akismet_queue is not UNSET:
         changed.akismet_queue = asked.akismet_queue
+    if asked.retention is not UNSET:
+        given = {n: v for n, v in structs.asdict(asked.retention).items() if v is not UNSET}
+        changed.retention = structs.replace(changed.retention, **given)
     await parts.store.sites.change(changed)
     parts.rules.forget(site)
     return answers.answer(site_out(changed))
@@ -210,77 +198,6 @@ async def delete_site(request: Req, site: str) -> None:
     parts = services(request)
     await parts.store.sites.delete(site)
     parts.rules.forget(site)
-
-
-@post(
-    "/v1/sites/{site:str}/keys",
-    opt=owners_operation("Make a key", body=KeyIn, answers={201: KeyOut}, problems=WRITE_PROBLEMS),
-)
-async def make_key(request: Req, site: str) -> Response[bytes]:
-    """Make a key; it is shown this once."""
-    await own_site(request, site)
-    parts = services(request)
-    asked = await read_json(request, KeyIn)
-    record = ApiKey(
-        id=random_id(9),
-        kind=asked.kind,
-        site=site,
-        label=asked.label,
-        scopes=_scopes(asked),
-        created_at=parts.now(),
-        expires_at=_expiry(asked.expires_at, parts.now()),
-    )
-    key = await parts.store.api_keys.add(record)
-    out = key_out(record)
-    out.key = key
-    return answers.answer(out, status=201)
-
-
-def _scopes(asked: KeyIn) -> tuple[str, ...]:
-    """Fewer scopes than the kind's own, if asked for."""
-    if asked.scopes is None:
-        return ()
-    allowed = auth.SCOPES[asked.kind]
-    for i, scope in enumerate(asked.scopes):
-        if scope not in allowed:
-            raise invalid(f"/scopes/{i}", "out_of_range", f"one of {', '.join(sorted(allowed))}")
-    return tuple(asked.scopes)
-
-
-def _expiry(text: str | None, now: int) -> int | None:
-    if text is None:
-        return None
-    try:
-        if not text:  # an empty field of a comment is an absent one; a key would never expire
-            raise fields.Wrong("invalid_date")
-        expiry = fields.instant(text, None)
-    except fields.Wrong as wrong:
-        raise invalid("/expires_at", wrong.code, wrong.detail) from None
-    if expiry is not None and expiry <= now:
-        raise invalid("/expires_at", "out_of_range", "this lies in the past")
-    return expiry
-
-
-@get(
-    "/v1/sites/{site:str}/keys", opt=owners_operation("List a site's keys", answers={200: KeysOut})
-)
-async def list_keys(request: Req, site: str) -> Response[bytes]:
-    """A site's live keys, without the keys themselves."""
-    await own_site(request, site)
-    records = await services(request).store.api_keys.of_site(site)
-    return answers.answer(KeysOut([key_out(record) for record in records]))
-
-
-@delete(
-    "/v1/sites/{site:str}/keys/{key_id:str}",
-    status_code=204,
-    opt=owners_operation("Revoke a key", answers={204: None}),
-)
-async def revoke_key(request: Req, site: str, key_id: str) -> None:
-    """Revoke a key: within a second nobody can use it."""
-    await own_site(request, site)
-    if not await services(request).store.api_keys.revoke(site, key_id):
-        raise NotFound("This site has no such key.")
 
 
 @get(
@@ -327,18 +244,7 @@ def site_out(site: Site) -> SiteOut:
         origins=list(site.origins),
         created_at=answers.iso(site.created_at),
         akismet_queue=site.akismet_queue,
-    )
-
-
-def key_out(record: ApiKey) -> KeyOut:
-    """A key as its owner sees it."""
-    return KeyOut(
-        id=record.id,
-        kind=record.kind,
-        label=record.label,
-        created_at=answers.iso(record.created_at),
-        expires_at=answers.iso_or_none(record.expires_at),
-        hint=record.hint,
+        retention=site.retention,
     )
 
 
@@ -348,9 +254,6 @@ ROUTES = (
     read_site,
     change_site,
     delete_site,
-    make_key,
-    list_keys,
-    revoke_key,
     read_policy,
     save_policy,
 )

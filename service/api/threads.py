@@ -122,6 +122,7 @@ async def _closed(parts: Services, site: str, first_at: int | None) -> bool:
                 CURSOR,
             ),
             answers={200: ThreadOut, 304: None},
+            also=("application/atom+xml",),
             problems=(401, 403, 404, 422, 503),
             headers=("If-None-Match",),
             tag="Websites",

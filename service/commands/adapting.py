@@ -74,7 +74,7 @@ def adapt(
     """Add to a model what SITE's people decided, imported decisions included.
 
     The newest fifth of their decisions measures what was learnt, label by label; only what helps
-    is kept. `winnow serve --model OUT` uses the model. Start from the shipped model each time:
+    is kept. `winnow model activate OUT` uses the model. Start from the shipped model each time:
     all decisions are learnt from anew.
     """
     import classifier
@@ -99,7 +99,7 @@ def adapt(
     if not kept:
         raise CommandError("nothing was learnt: no model was written", BAD_DATA)
     if not as_json:
-        click.echo(f"\nUse it with `winnow serve --model {out}`.")
+        click.echo(f"\nUse it with `winnow model activate {out}`.")
 
 
 async def _labels(reached: Reached, sites: tuple[str, ...]) -> list[Label]:

@@ -49,7 +49,7 @@ def read_cursor(path: Path, expected: Cursor) -> Cursor:
         kept = msgspec.json.decode(path.read_bytes(), type=Cursor)
     except FileNotFoundError:
         return expected
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise CommandError(f"{path} is not the cursor of an import", BAD_DATA) from None
     if (kept.site, kept.file) != (expected.site, expected.file):
         what = "file" if kept.site == expected.site else f"site ({kept.site})"

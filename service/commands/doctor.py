@@ -199,18 +199,22 @@ def overcommit(settings: Settings) -> Finding:
 
 
 def server_binary(settings: Settings) -> Finding:
-    """There is a server to embed, and it is new enough."""
-    from service.store.launching import EmbeddedServerError, binary_version, find_binary
+    """There is a server to embed, new enough and without a known hole."""
+    from service.store import versions
+    from service.store.launching import EmbeddedServerError, binary_build, find_binary
 
     if settings.redis_url:
         return Finding("embedded server", "ok", "not used: WINNOW_REDIS_URL is set")
     try:
         binary = find_binary(settings.redis_server)
-        version = ".".join(map(str, binary_version(binary)))
+        build = binary_build(binary)
+        problem = versions.judge(binary, build).problem
     except EmbeddedServerError as error:
         advice = "Install Redis 7.0 or Valkey 7.2 (or newer) and name it in WINNOW_REDIS_SERVER."
         return Finding("embedded server", "failed", str(error), advice)
-    return Finding("embedded server", "ok", f"{binary.name} {version}")
+    if problem:
+        return Finding("embedded server", "warning", problem, "Install the system's updates.")
+    return Finding("embedded server", "ok", f"{binary.name} {'.'.join(map(str, build.version))}")
 
 
 def model(settings: Settings) -> Finding:
@@ -226,12 +230,28 @@ def model(settings: Settings) -> Finding:
     return Finding("model", "ok", f"{loaded.version}, passes its self-test")
 
 
+def second_stage(settings: Settings) -> Finding:
+    """The second stage loads, where it is on."""
+    if not settings.semantic:
+        return Finding("second stage", "ok", "off")
+    from classifier import ArtifactError, semantic
+
+    try:
+        version = semantic.load(None, None).version
+    except ArtifactError as error:
+        return Finding(
+            "second stage", "warning", str(error), "Run `make semantic`, or switch it off."
+        )
+    return Finding("second stage", "ok", version)
+
+
 CHECKS: Final[tuple[Callable[[Settings], Finding], ...]] = (
     data_folder,
     disk,
     overcommit,
     server_binary,
     model,
+    second_stage,
 )
 """What can be checked whether or not anything runs."""
 
@@ -299,9 +319,14 @@ async def _store(settings: Settings, url: str) -> list[Finding]:
     from service.store import Store
     from service.store.connect import RedisError
 
-    store = Store(url, Secrets(b"nothing is opened by the doctor"))
+    store = Store(
+        url,
+        Secrets(b"nothing is opened by the doctor"),
+        replicas=settings.redis_replicas,
+        weaker=settings.accept_weaker_durability,
+    )
     try:
-        await store.open()
+        await store.wire.open()  # not the store itself, which would note this secret as the data's
         return [finding for look in STORE_CHECKS for finding in [await look(store, settings)]]
     except (RedisError, Unavailable, OSError) as error:
         advice = "Start it, or correct WINNOW_REDIS_URL."
@@ -311,30 +336,41 @@ async def _store(settings: Settings, url: str) -> list[Finding]:
 
 
 async def durability(store: Store, settings: Settings) -> Finding:
-    """An acknowledged comment is on disk."""
-    from service.store.health import DURABILITY
+    """An acknowledged comment is on disk, and on a replica where there are some."""
+    from service.store.durability import LEVELS, examine
 
-    state = await store.health.state()
-    detail = f"version {state.version}: {DURABILITY[state.durability]}"
+    state, found = await store.health.state(), await examine(store.wire)
+    detail = f"version {state.version}: {LEVELS[found.level]}"
     if not state.aof_ok:
         advice = "The disk may be full; nothing new is accepted until it can write again."
         return Finding("store", "failed", "its last write to disk failed", advice)
-    if state.durability < 2:
-        advice = "Set `appendonly yes` and `appendfsync always` in its configuration."
+    if found.fatal:
+        return Finding("store", "failed", found.problem, "Install a newer one.")
+    if found.problem:
+        detail = f"version {state.version}: {found.problem}; {LEVELS[found.level]}"
+        advice = (
+            "Set `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction` in its "
+            "configuration, on replicas too: docs/ops/many-machines.md"
+        )
         return Finding("store", "warning", detail, advice)
+    if found.advice:
+        return Finding("store", "warning", detail, f"Better: {'; '.join(found.advice)}.")
     return Finding("store", "ok", detail)
 
 
 async def epoch(store: Store, settings: Settings) -> Finding:
     """The data are this folder's own."""
-    kept = settings.data_dir / "epoch"
-    if settings.redis_url or not kept.exists():
+    from service.store import epochs
+    from service.store.identity import differs, marker
+
+    kept = marker(settings)
+    if not kept.exists():
         made = await store.health.bootstrapped()
         return Finding("data", "ok", "an installation" if made else "no keys were made yet")
-    found = await store.wire.execute("GET", "winnow:epoch")
-    if found is None or found.decode() != kept.read_text().strip():
+    found = (await store.wire.execute("GET", epochs.KEY) or b"").decode()
+    if problem := differs(kept.read_text().strip(), found):
         advice = "Stop the service and restore a backup of the whole data folder."
-        return Finding("data", "failed", "the store holds another installation's data", advice)
+        return Finding("data", "failed", problem, advice)
     return Finding("data", "ok", "the store's data belong to this folder")
 
 

@@ -22,12 +22,13 @@ COLUMNS = {
     "hint": "ENDS IN",
     "created_at": "MADE",
     "expires_at": "EXPIRES",
+    "last_used_at": "LAST USED",
 }
 
 
 @click.group()
 def key() -> None:
-    """The keys of sites and of the installation: add, list, revoke."""
+    """The keys of sites and of the installation: add, list, rotate, revoke."""
 
 
 @key.command("add")
@@ -98,13 +99,46 @@ def list_keys(site_id: str, *, as_json: bool, **options: Any) -> None:
         if site_id:
             await known_site(reached, site_id)
         owners = [site_id] if site_id else ["", *await reached.store.sites.all()]
-        return [
-            shown(record)
-            for owner in owners
-            for record in await reached.store.api_keys.of_site(owner)
-        ]
+        rows = []
+        for owner in owners:
+            used = await reached.store.api_keys.used(owner)
+            for record in await reached.store.api_keys.of_site(owner):
+                rows.append(shown(record) | {"last_used_at": iso(used.get(record.id))})
+        return rows
 
     print_items(on_store(options, work), COLUMNS, as_json=as_json)
+
+
+@key.command("rotate")
+@click.argument("key_id", metavar="ID")
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, 30 * 86_400),
+    default=86_400,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the old key goes on working.",
+)
+@settings_options(*CONNECTING)
+@as_json
+def rotate_key(key_id: str, *, overlap: int, as_json: bool, **options: Any) -> None:
+    """Replace a key by its ID and print the new one, this once; both work for a while."""
+
+    async def work(reached: Reached) -> dict[str, Any]:
+        from service.errors import NotFound
+        from service.ids import random_id
+
+        keys = reached.store.api_keys
+        for owner in ["", *await reached.store.sites.all()]:
+            done = await keys.rotate(
+                owner, key_id, new_id=random_id(9), now=now_ms(), overlap_ms=overlap * 1000
+            )
+            if done is not None:
+                record, secret, ends = done
+                return {"key": secret, **shown(record), "old_id": key_id, "old_ends_at": iso(ends)}
+        raise NotFound(f"There is no key {key_id!r}; `winnow key list` shows them.")
+
+    print_fields(on_store(options, work), as_json=as_json)
 
 
 @key.command("revoke")

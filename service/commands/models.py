@@ -35,7 +35,7 @@ _folder = click.Path(exists=True, file_okay=False, path_type=Path)
 def train(*, data: Path, out: Path, seed: int, as_json: bool) -> None:
     """Train the classifier on a folder of labelled rows.
 
-    The same data and seed give the same model. `winnow serve --model OUT` uses it.
+    The same data and seed give the same model. `winnow model activate OUT` uses it.
     """
     import classifier
 
@@ -56,7 +56,7 @@ def train(*, data: Path, out: Path, seed: int, as_json: bool) -> None:
     counts = ", ".join(f"{count:,} {part}" for part, count in report["rows"].items())
     click.echo(f"Model {report['version']} in {out} (rows: {counts})")
     print_slices("", "SET", report["metrics"])
-    click.echo(f"\nUse it with `winnow serve --model {out}`.")
+    click.echo(f"\nUse it with `winnow model activate {out}`.")
 
 
 @click.command(short_help="Measure a model, compare two, decide on promotion.")

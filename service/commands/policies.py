@@ -75,7 +75,7 @@ def read_policy(text: bytes) -> Policy:
 
     try:
         asked = msgspec.json.decode(text, type=Policy)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise invalid("", "wrong_type", f"this is no policy: {error}") from None
     check_policy(asked)
     return asked

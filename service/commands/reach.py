@@ -77,7 +77,7 @@ def on_store(options: dict[str, Any], work: Callable[[Reached], Awaitable[_Answe
     settings = chosen(options)
     log.configure("error", settings.log_format)
     _refuse_no_installation(settings)
-    with _ending_at_sigterm(), _store_url(settings) as url:
+    with ending_at_sigterm(), _store_url(settings) as url:
         return asyncio.run(_opened(with_secret(settings), url, work))
 
 
@@ -88,7 +88,12 @@ async def _opened(
     from service.store import Store
 
     secrets = Secrets(settings.secret_bytes)
-    store = Store(url, secrets)
+    store = Store(
+        url,
+        secrets,
+        replicas=settings.redis_replicas,
+        weaker=settings.accept_weaker_durability,
+    )
     try:
         await store.open()
         return await work(Reached(settings, store, secrets))
@@ -132,7 +137,7 @@ def _store_url(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def _ending_at_sigterm() -> Iterator[None]:
+def ending_at_sigterm() -> Iterator[None]:
     """SIGTERM unwinds like Ctrl-C, so that no server is left behind."""
 
     def end(number: int, _frame: object) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import tempfile
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where prometheus_client lets several processes add up their metrics."""
+MEMORY = Path("/dev/shm")  # noqa: S108
+"""Linux keeps files there in memory."""
 
 
 @click.command()
@@ -42,19 +45,25 @@ def serve(ctx: click.Context, /, *, web_only: bool, **options: Any) -> None:
     (docs/settings.md). The first start prints the keys of a new installation, once. Ctrl-C or
     SIGTERM finishes what is under way and stops everything.
     """
-    ctx.exit(_run(chosen(options), "web" if web_only else "all"))
+    ctx.exit(_run(options, "web" if web_only else "all"))
 
 
 @click.command()
 @settings_options(
     "data_dir",
     "redis_url",
+    "redis_replicas",
+    "accept_weaker_durability",
     "secret",
     "model",
     "log_level",
     "log_format",
     "drain_s",
     "outgoing_networks",
+    "host",
+    "worker_port",
+    "traces_url",
+    "traces_share",
 )
 @click.pass_context
 def worker(ctx: click.Context, /, **options: Any) -> None:
@@ -62,21 +71,31 @@ def worker(ctx: click.Context, /, **options: Any) -> None:
 
     `winnow serve` runs a worker already; this is for a machine of its own.
     """
-    ctx.exit(_run(chosen(options), "worker"))
+    ctx.exit(_run(options, "worker"))
 
 
-def _run(settings: Settings, role: Role) -> int:
-    from service import log, supervise
+def _run(options: dict[str, Any], role: Role) -> int:
+    from service import log, supervise, tracing
     from service.bootstrap import with_secret
 
+    settings = chosen(options)
     log.configure(settings.log_level, settings.log_format)
     if role != "all":
         _refuse_to_stand_alone(settings, role)
+    if settings.traces_url and not tracing.installed():
+        raise SettingsError(f"WINNOW_TRACES_URL: needs the packages of {tracing.EXTRA}")
     settings = with_secret(settings)
+
+    def again() -> Settings:
+        return with_secret(chosen(options))
+
     with _metrics_folder(settings, role) as clear_metrics, _withdrawn_at_end(settings, role) as up:
 
         def prepare(redis_url: str, bound: Settings) -> None:
             clear_metrics()
+            _check_store(redis_url, bound)
+            if settings.redis_url:
+                asyncio.run(_claim(redis_url, bound))
             if role != "worker":
                 _make_first_keys(redis_url, bound)
 
@@ -84,7 +103,22 @@ def _run(settings: Settings, role: Role) -> int:
             up(url)
             _say_ready(url, role)
 
-        return supervise.run(settings, role=role, bootstrap=prepare, on_ready=on_ready)
+        return supervise.run(
+            settings, role=role, bootstrap=prepare, on_ready=on_ready, reload=again
+        )
+
+
+async def _claim(redis_url: str, settings: Settings) -> None:
+    """Refuses a store that lost our data, or holds another installation's."""
+    from service.ids import Secrets
+    from service.store import Store, identity
+
+    store = Store(redis_url, Secrets(settings.secret_bytes))
+    try:
+        await store.wire.open()
+        await identity.claim(store.wire, identity.marker(settings))
+    finally:
+        await store.close()
 
 
 def _refuse_to_stand_alone(settings: Settings, role: Role) -> None:
@@ -105,9 +139,14 @@ def _metrics_folder(settings: Settings, role: Role) -> Iterator[Callable[[], Non
     """
     if role == "all":
         folder = settings.data_dir.absolute() / "metrics"
-        yield lambda: _use_metrics(folder)
+        try:
+            yield lambda: _use_metrics(folder)
+        finally:
+            if os.environ.get(METRICS_VARIABLE) == str(_in_memory(folder)) != str(folder):
+                shutil.rmtree(_in_memory(folder), ignore_errors=True)
         return
-    folder = Path(tempfile.mkdtemp(prefix="winnow-metrics-"))
+    memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="winnow-metrics-", dir=memory))
     try:
         yield lambda: _use_metrics(folder)
     finally:
@@ -115,9 +154,31 @@ def _metrics_folder(settings: Settings, role: Role) -> Iterator[Callable[[], Non
 
 
 def _use_metrics(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    os.environ[METRICS_VARIABLE] = str(folder)
+    """Empties the folder and lets all processes use it: in memory, if the machine has room there.
+
+    Metrics are mapped files, and on a full disk a write to one ends its process with SIGBUS
+    (found by tests/faults); in the data folder stands a link to them.
+    """
+    place = _in_memory(folder)
+    folder.unlink() if folder.is_symlink() else shutil.rmtree(folder, ignore_errors=True)
+    if place != folder:
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            place.mkdir(mode=0o700)
+            folder.symlink_to(place)
+        except OSError:  # somebody else's by that name
+            place = folder
+    if place == folder:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ[METRICS_VARIABLE] = str(place)
+
+
+def _in_memory(folder: Path) -> Path:
+    """Where a folder's files may stand without a disk; the folder itself where nowhere."""
+    if not os.access(MEMORY, os.W_OK):
+        return folder
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return MEMORY / f"winnow-metrics-{os.getuid()}-{name}"
 
 
 @contextmanager
@@ -137,6 +198,13 @@ def _withdrawn_at_end(settings: Settings, role: Role) -> Iterator[Callable[[str]
         if told:
             with suppress(OSError):
                 path.unlink()
+
+
+def _check_store(redis_url: str, settings: Settings) -> None:
+    """Refuses a store that promises less than it must."""
+    from service.bootstrap import check_store
+
+    asyncio.run(check_store(settings, redis_url))
 
 
 def _make_first_keys(redis_url: str, settings: Settings) -> None:

@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 import msgspec
+from msgspec.structs import asdict
 
 from service.commands.failures import BAD_DATA, CommandError
 from service.commands.options import CONNECTING, as_json, settings_options
@@ -198,4 +199,5 @@ def shown(site: Site) -> dict[str, Any]:
         "origins": list(site.origins),
         "created_at": iso(site.created_at),
         "akismet_queue": site.akismet_queue,
+        "retention": asdict(site.retention),
     }

@@ -47,15 +47,27 @@ AT_ONCE = 3
 @click.option(
     "-o", "--output", metavar="FILE", help="Where to (NAME.gz: compressed); else standard output."
 )
+@click.option(
+    "--author",
+    metavar="EMAIL",
+    help="Only what is held about one person, all of it, for that person; or an author's id.",
+)
 @settings_options(*CONNECTING)
-def export_comments(*, site_id: str, form: str, output: str | None, **options: Any) -> None:
+def export_comments(
+    *, site_id: str, form: str, output: str | None, author: str | None, **options: Any
+) -> None:
     """Write every comment of SITE: texts, addresses, statuses, dates, threads, decisions.
 
     `winnow import` reads it back. FILE is complete or does not appear. Test comments stay behind.
+    With --author the lines are another kind: what a person has a right to see.
     """
+    if author and form != "jsonl":
+        raise CommandError("--author writes JSON lines only", USAGE)
 
     async def work(reached: Reached) -> int:
         await known_site(reached, site_id)
+        if author is not None:
+            return await _write_subject(reached, site_id, author, output)
         waiting = await reached.store.queues.waiting(site_id)
         written = 0
         with progress("comments") as bar, written_to(output) as write:
@@ -69,6 +81,22 @@ def export_comments(*, site_id: str, form: str, output: str | None, **options: A
     written = on_store(options, work)
     if output:
         click.echo(f"{written:,} comments of {site_id} in {output}", err=True)
+
+
+async def _write_subject(reached: Reached, site: str, author: str, output: str | None) -> int:
+    """Writes what is held about one author; how many comments that is."""
+    from service.pipeline.erase import Eraser
+    from service.pipeline.subject import held
+
+    if "@" in author:
+        eraser = Eraser(reached.store, reached.secrets, reached.settings.data_dir)
+        author = eraser.author_of(site, author)
+    comments = 0
+    with written_to(output) as write:
+        async for line in held(reached.store, site, author):
+            write(line)
+            comments += line.startswith(b'{"kind":"comment"')
+    return comments
 
 
 async def _pieces(reached: Reached, site_id: str, form: str) -> AsyncIterator[tuple[bytes, int]]:
@@ -171,10 +199,11 @@ async def _importing(
 ) -> Import:
     from service.pipeline.rules import RuleBook
     from service.pipeline.score import Scorer
+    from service.store.pressure import Pressure
     from service.transfer import Import
 
     await known_site(reached, site_id)
-    return Import(
+    importing = Import(
         reached.store,
         RuleBook(reached.store, Scorer.fold),
         reached.secrets,
@@ -185,6 +214,10 @@ async def _importing(
         dry_run=dry_run,
         clock=now_ms,
     )
+    home = None if reached.settings.redis_url else reached.settings.data_dir
+    pressure = Pressure(reached.store.health, home, reached.settings.disk_reserve)
+    importing.admit = pressure.look_and_admit
+    return importing
 
 
 async def _run(importing: Import, file: Opened, form: Format, report: Report) -> None:

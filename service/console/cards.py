@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from service.pipeline.checks import CHECKS, OUTCOMES, told
 from service.pipeline.queues import Row
 from service.pipeline.reasons import LABELS, describe
 from service.pipeline.score import Explained
@@ -139,6 +140,10 @@ class Card(Struct, frozen=True, kw_only=True):
     """Who else is looking at it."""
     offered: tuple[str, ...]
     alike: Alike | None
+    judged: str
+    """What scored it, under which policy."""
+    missed: list[str]
+    """Which checks did not look, and why."""
 
 
 def card(row: Row, around: Around) -> Card:
@@ -175,9 +180,26 @@ def card(row: Row, around: Around) -> Card:
         decided_at=decision.at if decision else 0,
         undoable=decision is not None and stored.status != "erased",
         holder=around.names.get(lease.holder, "somebody") if lease and held else "",
-        offered=OFFERED[stored.status],
+        offered=OFFERED[stored.status] if comment.body else (),
         alike=around.alike,
+        judged=judged(comment),
+        missed=missed(comment),
     )
+
+
+def judged(comment: Comment) -> str:
+    """What scored a comment: `Model 2026.11-1, policy 3`."""
+    model, policy = comment.verdict.model, comment.verdict.policy_version
+    return f"{f'Model {model}' if model else 'No model'}, policy {policy}"
+
+
+def missed(comment: Comment) -> list[str]:
+    """The checks that should have looked at a comment and did not, each with why."""
+    return [
+        f"{CHECKS.get(check, check)}: {OUTCOMES.get(why, why).lower()}."
+        for check, why in told(comment.verdict).items()
+        if why not in ("ran", "off")
+    ]
 
 
 def chip(reason: Reason) -> Chip:

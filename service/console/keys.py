@@ -1,7 +1,8 @@
-"""A site's keys: made, shown once, revoked."""
+"""A site's keys: made, shown once, rotated, revoked."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final, Literal, cast
 
 from litestar import Response, get, post
@@ -20,6 +21,8 @@ KINDS: Final[dict[str, str]] = {
     "compat": "Compat: twelve characters, for clients made for Akismet or Perspective",
 }
 LABEL_MAX: Final = 80
+OVERLAP_MS: Final = 86_400_000
+"""How long a rotated key goes on working."""
 
 
 @get("/console/keys")
@@ -53,6 +56,22 @@ async def make(request: Req) -> Response[Any]:
     return await _page(room, key=await room.services.store.api_keys.add(record))
 
 
+@post("/console/keys/{key_id:str}/rotate", status_code=200)
+async def rotate(request: Req, key_id: str) -> Response[Any]:
+    """Makes a key's successor, which is shown this once."""
+    room, _ = await posted(request, HERE, "admin")
+    done = await room.services.store.api_keys.rotate(
+        room.needs_site(),
+        key_id,
+        new_id=random_id(9),
+        now=room.services.now(),
+        overlap_ms=OVERLAP_MS,
+    )
+    if done is None:
+        raise NotFound("This site has no such key.")
+    return await _page(room, key=done[1])
+
+
 @post("/console/keys/{key_id:str}/revoke", status_code=200)
 async def revoke(request: Req, key_id: str) -> Response[Any]:
     """Ends a key."""
@@ -65,9 +84,11 @@ async def revoke(request: Req, key_id: str) -> Response[Any]:
 async def _page(room: Room, *, status: int = 200, **said: Any) -> Response[Any]:
     if not room.site:
         return room.page("no_site.html")
-    live = await room.services.store.api_keys.of_site(room.site)
+    stored = room.services.store.api_keys
+    live, used = await asyncio.gather(stored.of_site(room.site), stored.used(room.site))
+    times = {each.id: used.get(each.id) for each in live}
     plain = {"kinds": KINDS, "errors": {}, "given": Form(), "key": "", "done": ""}
-    return room.page("keys.html", status=status, **(plain | said), keys=live[::-1])
+    return room.page("keys.html", status=status, **(plain | said), keys=live[::-1], used=times)
 
 
-ROUTES: Final = routed(keys, make, revoke)
+ROUTES: Final = routed(keys, make, rotate, revoke)

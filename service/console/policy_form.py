@@ -103,9 +103,15 @@ PARTS: Final = (
     ),
     Part(
         "limits",
-        "Length",
-        "Longer comments are not taken at all: their author is told.",
-        (Knob("body_max", "Characters at most"),),
+        "Length and pace",
+        "Longer comments, and more of them, are not taken at all: their author is told.",
+        (
+            Knob("body_max", "Characters at most"),
+            Knob("per_reader", "A minute from one address", "Empty: as the installation has it."),
+            Knob("per_author", "A minute by one author", "Empty: as the installation has it."),
+            Knob("per_page", "A minute on one page", "Empty: as the installation has it."),
+            Knob("per_site", "A minute on the site", "Empty: as the installation has it."),
+        ),
     ),
 )
 

@@ -174,7 +174,7 @@ async def note(request: Req, comment_id: str) -> Response[Any]:
         raise Malformed("A note says something.")
     name = short_hash(f"{desk.operation} {text}") if desk.operation else random_id(16)
     made = Note(id=name, at=desk.services.now(), actor=desk.actor, text=text)
-    await desk.services.store.notes.add(site, comment_id, made)
+    await desk.services.store.notes.add(stored.comment, made)
     if desk.scripted:
         return told(outcome="done", text="Noted")
     return Redirect(f"/console/comments/{comment_id}?said=Noted", status_code=303)

@@ -50,7 +50,7 @@ async def _stream(room: Room, feeds: Feeds, cursor: str) -> AsyncIterator[bytes]
     services, site, me = room.services, room.site, room.visitor.credential
     names, told = dict(await names_of(services)), b""
     ends = checked = time.monotonic()
-    ends += LIFETIME_S
+    ends += min(LIFETIME_S, services.settings.stream_s)
     yield b"retry: 2000\n\n"
     async with feeds.listen(site) as listener:
         for event in await services.store.events.after(site, cursor):

@@ -130,7 +130,7 @@ async def comment(request: Req, comment_id: str) -> Response[Any]:
         cards_of(room, rows),
         names_of(services),
         services.store.decisions.history(room.site, comment_id),
-        services.store.notes.of(room.site, comment_id),
+        services.store.notes.of(rows[0].stored.comment),
     )
     stored = rows[0].stored
     verdict = stored.comment.verdict
@@ -162,16 +162,24 @@ def _steps(entries: Sequence[Entry], names: dict[str, str]) -> list[Step]:
             at=entry.at,
             why=LABELS[entry.reason][1] if entry.reason in LABELS else entry.reason,
             note=entry.note,
-            earlier=codec.decode_comment(entry.replaced).body if entry.action == "edit" else "",
+            earlier=_earlier(entry),
         )
         for entry in entries
     ]
+
+
+def _earlier(entry: Entry) -> str:
+    """The text before an edit, unless it was erased since."""
+    if entry.action != "edit" or not entry.replaced:
+        return ""
+    return codec.decode_comment(entry.replaced).body
 
 
 def _told(entry: Entry) -> str:
     if entry.action == "undo":
         return f"Put back to {entry.after}"
     words = {"edit": "Edited", "appeal": "Appealed", "rescore": "Scored again", **DONE}
+    words["erase"] = "Erased" if entry.after == "erased" else "Text taken out: kept long enough"
     many = ", one of many" if entry.operation and entry.action in STATUS_OF_ACTION else ""
     return words.get(entry.action, entry.action) + many
 

@@ -39,8 +39,10 @@ async def sign_in(request: Req) -> Response[Any]:
 async def _by_link(request: Req, form: Form) -> Response[Any]:
     services = parts(request)
     await services.throttle.anonymous(client_ip(request.scope, services.settings.proxy_networks))
+    services.throttle.admits_strangers()
     who = await services.accounts.use_link(form.text("token"))
     if who is None:
+        await services.throttle.wrong_key()
         return _page(dead=True, status=403)
     return await _opened(request, who, "link")
 

@@ -10,7 +10,7 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from service.embed.words import RIGHT_TO_LEFT, language_of, said
-from service.errors import Conflict, Invalid
+from service.errors import Conflict, Invalid, NotFound
 from service.html import Face, Req, parts
 from service.html.times import ago
 from service.pipeline import appeals
@@ -120,7 +120,11 @@ async def _counted(request: Req, token: str) -> Receipt:
     """The receipt; who asks carries no key, so their address is counted."""
     services = parts(request)
     await services.throttle.anonymous(client_ip(request.scope, services.settings.proxy_networks))
-    return await find(services, token)
+    try:
+        return await find(services, token)
+    except NotFound:
+        await services.throttle.wrong_key()
+        raise
 
 
 def _page(

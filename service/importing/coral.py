@@ -156,7 +156,10 @@ def _rows(file: Opened) -> Iterator[_Row]:
 def _csv(file: Opened) -> Iterator[_Row]:
     decoded = (line.decode(errors="replace").replace("\0", "") for line in lines(file))
     first = next(decoded, "").removeprefix("\ufeff")
-    columns = [name.strip().lower() for name in next(csv.reader([first]), [])]
+    try:
+        columns = [name.strip().lower() for name in next(csv.reader([first]), [])]
+    except csv.Error:
+        columns = []
     if columns[:1] != ["id"]:
         raise Malformed(f"{file.name}: the first row must name the columns, beginning with id")
     csv.field_size_limit(LINE_MAX)

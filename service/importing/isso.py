@@ -78,7 +78,7 @@ def _rows(file: Opened) -> Iterator[dict[str, Any]]:
         with closing(_connected(path)) as database:
             for row in database.execute(_QUERY):
                 yield dict(row)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # a damaged name is no UTF-8
         raise Malformed(f"the database cannot be read: {error}") from None
     finally:
         if path != file.path:

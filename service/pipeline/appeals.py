@@ -43,6 +43,8 @@ def standing(stored: StoredComment) -> Standing | None:
     Under a shadow ban a refused comment seems to wait, and what waits cannot be appealed.
     """
     status = told_status(stored.status, stored.comment.verdict)
+    if not stored.comment.body:
+        return None
     if status in ("rejected", "spam"):
         return "denied" if stored.comment.appeal else "open"
     if not stored.comment.appeal or status == "erased":

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from disposable_email_domains import blocklist
 
+from service.pipeline import checks
 from service.pipeline.bans import ascii_domain, matching_bans, parents
 from service.pipeline.needles import see
 from service.pipeline.reasons import LABELS, counting, describe, priority, public_reason
@@ -87,7 +88,7 @@ def conclude(facts: Facts, policy: Policy, reasons: Iterable[Reason]) -> Verdict
         model=facts.scored.model,
         priority=priority(counted, facts.scored.scores),
         hidden=any(ban.shadow for ban in facts.bans),
-        checks=_checks(facts.scored),
+        checks=_missed(facts),
     )
 
 
@@ -97,12 +98,8 @@ def _weight(reason: Reason) -> tuple[bool, int, int]:
     return reason.shadow, severity, describe(reason.code).priority
 
 
-def _checks(found: Scored) -> dict[str, str]:
-    looked = found.fingerprint or found.folded or found.signals
-    return {
-        "model": "failed" if _unseen(found.scores) else "ran",
-        "signals": "ran" if looked else "skipped",
-    }
+def _missed(facts: Facts) -> dict[str, str]:
+    return checks.missed(facts, unseen=_unseen(facts.scored.scores))
 
 
 def flips(before: Verdict, after: Verdict) -> bool:
@@ -131,9 +128,9 @@ def closed(facts: Facts, policy: Policy, lists: CompiledLists) -> Iterator[Reaso
 
 
 def unchecked(facts: Facts, policy: Policy, lists: CompiledLists) -> Iterator[Reason]:
-    """Nothing is published that no model has seen."""
-    if _unseen(facts.scored.scores):
-        yield Reason("check.unavailable", "No model could score this comment")
+    """Nothing is published that a check which should have seen it has not."""
+    if reason := checks.holding(_missed(facts)):
+        yield reason
 
 
 def _unseen(scores: dict[str, float] | None) -> bool:

@@ -312,7 +312,18 @@ def metadata(data: dict[str, Any]) -> dict[str, Any]:
         raise Wrong("too_large", f"{size} bytes as JSON, {METADATA_MAX} allowed")
     if _deeper_than(data, METADATA_DEPTH):
         raise Wrong("too_large", f"Nested deeper than {METADATA_DEPTH} levels")
+    if _holds_nul(data):
+        raise Wrong("control_character", "NUL characters are not kept")
     return data
+
+
+def _holds_nul(value: Any) -> bool:
+    """Whether a text inside holds the character that ends a text in other systems."""
+    if isinstance(value, dict):
+        return any("\0" in name or _holds_nul(part) for name, part in value.items())
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def _deeper_than(value: Any, levels: int) -> bool:

@@ -155,7 +155,7 @@ class Preview:
         for i in range(0, len(ids), READ):
             kept += await self._store.past.comments(site, ids[i : i + READ])
         kept = sorted(
-            (each for each in kept if each.status != "erased" and not each.comment.test),
+            (each for each in kept if each.comment.body and not each.comment.test),
             key=lambda each: each.comment.created_at,
         )
         emails, times = await self._authors(site, {each.comment.author for each in kept})

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from service import tracing
 from service.records import Comment
 from service.store import Store
 from service.store.queues import Filter, Position
@@ -49,28 +50,32 @@ class Publisher:
         order: Order = "oldest",
     ) -> Thread:
         """The next `limit` approved comments of a page behind `after`."""
-        places = await self._store.queues.page(
-            site,
-            "approved",
-            sort=order,
-            limit=limit + 1,
-            narrowed=Filter(page=url),
-            after=after,
-        )
-        more = len(places) > limit
-        places = places[:limit]
-        return Thread(await self._published(site, places), places[-1] if more else None)
+        with tracing.stage("publish"):
+            places = await self._store.queues.page(
+                site,
+                "approved",
+                sort=order,
+                limit=limit + 1,
+                narrowed=Filter(page=url),
+                after=after,
+            )
+            more = len(places) > limit
+            places = places[:limit]
+            return Thread(await self._published(site, places), places[-1] if more else None)
 
     async def latest(self, site: str, url: str, *, limit: int) -> list[Published]:
         """The newest approved comments of a page, newest first."""
-        places = await self._store.queues.page(
-            site, "approved", sort="newest", limit=limit, narrowed=Filter(page=url)
-        )
-        return await self._published(site, places)
+        with tracing.stage("publish"):
+            places = await self._store.queues.page(
+                site, "approved", sort="newest", limit=limit, narrowed=Filter(page=url)
+            )
+            return await self._published(site, places)
 
     async def _published(self, site: str, places: list[Position]) -> list[Published]:
         stored = await self._store.comments.read_many(site, [place.id for place in places])
-        return [published(s.comment) for s in stored if s and s.status == "approved"]
+        return [
+            published(s.comment) for s in stored if s and s.status == "approved" and s.comment.body
+        ]
 
 
 def published(comment: Comment) -> Published:

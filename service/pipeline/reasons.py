@@ -41,6 +41,7 @@ REASONS: Final[dict[str, ReasonText]] = {
     "toxicity.severe_toxicity": ReasonText("Reads like severe abuse", 0),
     "toxicity.identity_attack": ReasonText("Reads like an attack on a group of people", 1),
     "check.unavailable": ReasonText("No model could look at this comment", 2),
+    "check.timeout": ReasonText("The checks took too long on this comment", 2),
     "toxicity.sexually_explicit": ReasonText("Reads as sexually explicit", 2),
     "appeal": ReasonText(
         "The author asks for a second look", 3, "A moderator will look at your comment again."
@@ -50,6 +51,7 @@ REASONS: Final[dict[str, ReasonText]] = {
     "list.block": ReasonText("Holds words of the block list", 3),
     "list.pattern": ReasonText("Matches one of the site's patterns", 3),
     "toxicity.profanity": ReasonText("Holds swear words", 4),
+    "check.second_stage": ReasonText("The second stage could not look at this comment", 4),
     "author.rejection_rate": ReasonText("Most recent comments of this author were refused", 4),
     "signal": ReasonText("Something about the comment stands out", 5),
     "spam": ReasonText("Reads like spam", 5),

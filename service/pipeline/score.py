@@ -1,24 +1,28 @@
 """Score: what the checks find in a comment; concurrent comments share one vectorised call.
 
 All comments waiting in one turn of the event loop are scored together (a micro-batch): the fixed
-cost of a call is paid once, and nobody waits for a timer. Without a model the signals still run,
-and what is decided without scores is held for a human.
+cost of a call is paid once, and nobody waits for a timer. Where such a call fails or takes too
+long, each of its texts is scored alone in a turn of its own, so that one bad text costs only itself
+its scores. Without a model the signals still run, and what is decided without scores is held for a
+human; what did not run is told with the scores.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 import classifier
 from classifier import SignalInput
-from classifier.artifact import read_manifest
 from classifier.language import ENGLISH, UNKNOWN, foreign
 from classifier.text import fold
 from service import log, metrics
+from service.pipeline.deadline import TookTooLong, deadline
 from service.pipeline.second import SecondStage
 from service.records import Draft, Scored, Signal
 
@@ -28,7 +32,8 @@ if TYPE_CHECKING:
 
 BATCH: Final = 64
 """Texts in one vectorised call at most; further ones wait for the next, so that the loop turns."""
-
+PATIENCE_S: Final = 0.5
+"""Processor time that one call may take: a thousand times what a comment usually costs."""
 
 _WARMING: Final = "Muchas gracias por un artículo tan interesante"
 
@@ -48,12 +53,20 @@ class Explained(Struct, frozen=True):
     """What the score would be without something."""
 
 
+class _Found(NamedTuple):
+    """What the first stage says of a text: its scores and what made them, or why not."""
+
+    row: NDArray[float32] | None
+    model: str = ""
+    why: str = ""
+
+
 class _Waiting(NamedTuple):
     """A text that the next vectorised call scores."""
 
     text: str
     language: str | None
-    future: asyncio.Future[NDArray[float32] | None]
+    future: asyncio.Future[_Found]
 
 
 class Card(Struct, frozen=True):
@@ -75,12 +88,23 @@ class Scorer:
         self.model = model
         self.card = card
         self.second = second
+        self.patience_s = PATIENCE_S
+        self.kept_as = ""
+        """The model's name on the installation's shelf; '' = the shipped or a pinned one."""
         self._waiting: list[_Waiting] = []
+        self._alone: deque[_Waiting] = deque()
+        """Texts of a call that failed."""
+
+    def use(self, model: classifier.Classifier | None, card: Card | None, kept_as: str) -> None:
+        """Scores with another model from now on; what is under way ends with the one it has."""
+        self.model, self.card, self.kept_as = model, card, kept_as
 
     @property
     def version(self) -> str:
-        """The model's version; empty without a model."""
-        return self.model.version if self.model else ""
+        """The model's version, as its name on the shelf if it has one; empty without a model."""
+        if self.model is None:
+            return ""
+        return self.kept_as or self.model.version
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -103,13 +127,22 @@ class Scorer:
         return fold(text)
 
     async def score(self, draft: Draft) -> Scored:
-        """Everything the checks say about one draft."""
-        row, version = await self._judged(draft.body)
-        return checked(draft, self._named(row), version)
+        """Everything the checks say about one draft; what did not run is told in `checks`."""
+        found, missed = await self._judged(draft.body)
+        scores = self._named(found.row)
+        try:
+            with deadline(self.patience_s):
+                return _with_checks(checked(draft, scores, found.model), missed)
+        except TookTooLong:
+            missed = missed | {"signals": _missed("signals", "timeout")}
+        except Exception as error:  # one bad text is held; it neither breaks nor is lost
+            log.get("score").error("signals_failed", error=type(error).__name__)
+            missed = missed | {"signals": _missed("signals", "failed")}
+        return Scored(scores=scores, model=found.model, checks=missed)
 
     def first_stage(self, texts: list[str]) -> list[dict[str, float] | None]:
         """The scores of many texts, here and now: for who is not on the event loop."""
-        rows = self._rows(texts, [None] * len(texts))
+        rows, _ = self._rows(texts, [None] * len(texts))
         return [None] * len(texts) if rows is None else [self._named(row) for row in rows]
 
     async def judged(
@@ -119,8 +152,8 @@ class Scorer:
 
         `language` is what the text is said to be in; None: as the text itself tells.
         """
-        row, version = await self._judged(text, language)
-        return self._named(row), version
+        found, _ = await self._judged(text, language)
+        return self._named(found.row), found.model
 
     def language(self, text: str) -> tuple[str, bool]:
         """A text's language (ISO 639-1, `ur-Latn`, `und`), and whether it is surely not English."""
@@ -129,15 +162,18 @@ class Scorer:
 
     async def _judged(
         self, text: str, language: str | None = None
-    ) -> tuple[NDArray[float32] | None, str]:
-        """The scores of a text and the versions of what made them, joined by a plus sign."""
-        row = await self._row(text, language)
-        if row is None or self.second is None:
-            return row, self.version if row is not None else ""
-        refined = await self.second.refined(text, row)
+    ) -> tuple[_Found, dict[str, str]]:
+        """The scores of a text, their versions joined by a plus sign, and what did not run."""
+        found = await self._row(text, language)
+        if found.row is None:
+            missed = {"model": _missed("model", found.why)}
+            return found, missed | ({"second_stage": "skipped"} if self.second else {})
+        if self.second is None:
+            return found, {}
+        outcome, refined = await self.second.refined(text, found.row)
         if refined is None:
-            return row, self.version
-        return refined, f"{self.version}+{self.second.version}"
+            return found, {"second_stage": _missed("second_stage", outcome)}
+        return _Found(refined, f"{found.model}+{self.second.version}"), {}
 
     def spans(self, text: str, label: str) -> tuple[tuple[int, int], ...]:
         """The words that spoke most for a label, as code-point ranges of the text."""
@@ -167,46 +203,73 @@ class Scorer:
             for label, score in zip(classifier.LABELS, row, strict=True)
         }
 
-    def _row(self, text: str, language: str | None) -> asyncio.Future[NDArray[float32] | None]:
+    def _row(self, text: str, language: str | None) -> asyncio.Future[_Found]:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[NDArray[float32] | None] = loop.create_future()
+        future: asyncio.Future[_Found] = loop.create_future()
         self._waiting.append(_Waiting(text, language, future))
-        if len(self._waiting) == 1:
+        if len(self._waiting) == 1 and not self._alone:
             loop.call_soon(self._flush)
         return future
 
     def _flush(self) -> None:
-        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-        if self._waiting:
+        """One call: of a text that must be alone, else of those that wait."""
+        if self._alone:
+            batch = [self._alone.popleft()]
+        else:
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        rows, why = self._rows([each.text for each in batch], [each.language for each in batch])
+        if rows is None and why != "unavailable" and len(batch) > 1:
+            self._alone.extend(batch)
+        else:
+            for i, each in enumerate(batch):
+                if not each.future.done():
+                    row = None if rows is None else rows[i]
+                    each.future.set_result(_Found(row, "" if row is None else self.version, why))
+        if self._waiting or self._alone:
             asyncio.get_running_loop().call_soon(self._flush)
-        rows = self._rows([each.text for each in batch], [each.language for each in batch])
-        for i, each in enumerate(batch):
-            if not each.future.done():
-                each.future.set_result(None if rows is None else rows[i])
 
-    def _rows(self, texts: list[str], languages: list[str | None]) -> NDArray[float32] | None:
-        """The scores of a batch; None when there is no model or it failed (counted and logged)."""
-        if self.model is None:
-            return None
+    def _rows(
+        self, texts: list[str], languages: list[str | None]
+    ) -> tuple[NDArray[float32] | None, str]:
+        """The scores of a batch; where there are none, why (counted and logged)."""
+        model = self.model
+        if model is None:
+            return None, "unavailable"
         try:
-            rows = self.model.score(texts, languages)
+            with deadline(self.patience_s):
+                rows = model.score(texts, languages)
+        except TookTooLong:
+            model.forget()
+            why = "timeout"
         except Exception as error:  # a failing model must hold comments, never lose them
-            metrics.SCORING_FAILURES.inc()
             log.get("score").error("scoring_failed", error=type(error).__name__)
-            return None
-        metrics.SCORED_BATCH.observe(len(texts))
-        return rows
+            why = "failed"
+        else:
+            metrics.SCORED_BATCH.observe(len(texts))
+            return rows, ""
+        metrics.SCORING_FAILURES.inc()
+        return None, why
+
+
+def _missed(check: str, why: str) -> str:
+    """The outcome of a check that did not run, counted."""
+    metrics.CHECKS_MISSED.labels(check, why).inc()
+    return why
+
+
+def _with_checks(scored: Scored, missed: dict[str, str]) -> Scored:
+    return msgspec.structs.replace(scored, checks=missed) if missed else scored
 
 
 def checked(draft: Draft, scores: dict[str, float] | None, model: str) -> Scored:
     """Scores with everything else that the checks say about a draft."""
-    signals = classifier.run_signals(_signal_input(draft))
+    found = classifier.examine(_signal_input(draft))
     return Scored(
         scores=scores,
-        signals=tuple(Signal(s.code, s.strength, s.detail, tuple(s.spans)) for s in signals),
-        links=classifier.link_count(draft.body),
-        fingerprint=classifier.fingerprint(draft.body),
-        folded=fold(draft.body),
+        signals=tuple(Signal(s.code, s.strength, s.detail, s.spans) for s in found.signals),
+        links=found.links,
+        fingerprint=found.fingerprint,
+        folded=found.folded,
         model=model,
     )
 
@@ -217,14 +280,25 @@ def load_scorer(folder: str, *, semantic: bool = False, graph_cache: Path | None
     With `semantic` there is a second stage, which leaves everything to the first if it is bad.
     """
     path = Path(folder) if folder else classifier.default_artifact()
+    second = load_second_stage(graph_cache) if semantic else None
     try:
-        model = classifier.load(path)
+        model = warmed(classifier.load(path))
+        return Scorer(model, card_of(path, model), second)
     except classifier.ArtifactError as error:
         log.get("score").error("model_refused", folder=str(path), why=str(error))
-        return Scorer(None)
-    model.language(_WARMING)  # reads the language library now, not while a comment waits
-    card = Card((path / "CARD.md").read_text(), dict(read_manifest(path).metrics))
-    return Scorer(model, card, load_second_stage(graph_cache) if semantic else None)
+        return Scorer(None, None, second)
+
+
+def warmed(model: classifier.Classifier) -> classifier.Classifier:
+    """A model that has read the language library, which is slow, before a comment waits for it."""
+    model.language(_WARMING)
+    return model
+
+
+def card_of(folder: Path, model: classifier.Classifier) -> Card:
+    """What the model in a folder says of itself."""
+    text = (folder / "CARD.md").read_text(encoding="utf-8", errors="replace")
+    return Card(text, dict(model.manifest.metrics))
 
 
 def load_second_stage(graph_cache: Path | None, folder: Path | None = None) -> SecondStage:

@@ -60,11 +60,11 @@ class SecondStage:
         """The encoder's version; empty without one."""
         return self.encoder.version if self.encoder else ""
 
-    async def refined(self, text: str, row: Row) -> Row | None:
-        """The scores of both stages; None when the first stage's stand alone. Counted."""
+    async def refined(self, text: str, row: Row) -> tuple[str, Row | None]:
+        """What came of it, counted, and the scores of both stages; None: the first's stand."""
         outcome, found = await self._tried(text, row)
         metrics.SECOND_STAGE.labels(outcome).inc()
-        return found
+        return outcome, found
 
     async def _tried(self, text: str, row: Row) -> tuple[str, Row | None]:
         if self.encoder is None:

@@ -6,14 +6,16 @@ the site's rules changed in between, the script refuses and the comment is decid
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from service import metrics
+from service import metrics, tracing
 from service.errors import Conflict, NotFound, Unavailable, invalid
 from service.ids import Secrets, Sequence, random_id
+from service.pipeline.checks import RESCORED
 from service.pipeline.decide import decide, matching_bans
 from service.pipeline.enqueue import author_key, enqueue, private_part, status_of
 from service.pipeline.reasons import appealed
@@ -26,6 +28,8 @@ from service.store.decisions import Done, Step
 
 ATTEMPTS = 5
 """How often a comment is decided again because its site's rules kept changing under it."""
+WATCHED = ("spam", "toxicity")
+"""The labels whose scores are watched for drift."""
 
 
 class Accepted(Struct, array_like=True, kw_only=True):
@@ -54,7 +58,10 @@ class Intake:
         self._rules = rules
         self._secrets = secrets
         self._ids = Sequence()
+        self.admit: Callable[[], None] = lambda: None
+        """Raises Unavailable while there is no room for new comments (`store.pressure`)."""
 
+    @tracing.staged("submit")
     async def submit(
         self, draft: Draft, site: str, *, idempotency: Idempotency | None, now: int
     ) -> Accepted:
@@ -64,7 +71,10 @@ class Intake:
             Invalid: the parent is unknown, or on another page.
             IdempotencyMismatch, NotFound, Unavailable: nothing was stored.
         """
-        scored = await self._scorer.score(draft)
+        self.admit()
+        with tracing.stage("score"):
+            scored = await self._scorer.score(draft)
+        _observe(scored)
         author = self._secrets.author_id(site, author_key(draft))
         for _ in range(ATTEMPTS):
             rules = await self._rules.get(site)
@@ -77,9 +87,13 @@ class Intake:
                 await self._rules.refresh(site)
                 continue
             _check_parent(draft, around)
-            comment = self._decided(draft, scored, rules, around, author=author, now=now)
+            with tracing.stage("decide"):
+                comment = self._decided(draft, scored, rules, around, author=author, now=now)
             try:
-                return await self._store_new(comment, draft, rules, idempotency, now)
+                with tracing.stage("enqueue"):
+                    return await self._store_new(
+                        comment, draft, rules, idempotency, now, key=around.key
+                    )
             except ConfigChanged:
                 await self._rules.refresh(site)
             except SiteGone:
@@ -103,17 +117,17 @@ class Intake:
         return await self._replace(stored, replacement, status, action="edit", actor=actor, now=now)
 
     async def rescore(self, stored: StoredComment, *, now: int) -> Done | None:
-        """Decides a waiting comment again, now that a model can be asked.
+        """Decides a waiting comment again, now that the check it waits for can be asked.
 
         Returns:
-            None when no model could score it this time either: nothing was written.
+            None when one of the checks could not look this time either: nothing was written.
 
         Raises:
             Conflict: the comment changed meanwhile.
             Unavailable: nothing was stored.
         """
         replacement, status = await self._decide_again(stored, stored.comment.body, now)
-        if any(reason.code == "check.unavailable" for reason in replacement.verdict.reasons):
+        if any(reason.code in RESCORED for reason in replacement.verdict.reasons):
             return None
         return await self._replace(
             stored, replacement, status, action="rescore", actor="winnow", now=now
@@ -157,11 +171,11 @@ class Intake:
     async def _decide_again(
         self, stored: StoredComment, body: str, now: int
     ) -> tuple[Comment, Status]:
-        if stored.status == "erased":
+        if stored.status == "erased" or not stored.comment.body:
             raise Conflict("An erased comment cannot be edited.")
         comment = stored.comment
         (_, email), *_ = await self._store.comments.authors(comment.site, [comment.author])
-        private = await self._store.comments.private(comment.site, comment.id)
+        private = await self._store.comments.private(comment)
         draft = Draft(
             page=comment.page,
             name=comment.name,
@@ -209,16 +223,17 @@ class Intake:
         idempotency: Idempotency | None,
         now: int,
     ) -> Surroundings:
-        return await self._store.comments.surroundings(
-            rules.site.id,
-            author=author,
-            page=draft.page,
-            fingerprint=scored.fingerprint,
-            parent=draft.parent,
-            rejection=rules.policy.rejection_rate,
-            idempotency=idempotency,
-            now=now,
-        )
+        with tracing.Span("store surroundings", kind="client"):
+            return await self._store.comments.surroundings(
+                rules.site.id,
+                author=author,
+                page=draft.page,
+                fingerprint=scored.fingerprint,
+                parent=draft.parent,
+                rejection=rules.policy.rejection_rate,
+                idempotency=idempotency,
+                now=now,
+            )
 
     def _decided(
         self,
@@ -276,6 +291,8 @@ class Intake:
         rules: Rules,
         idempotency: Idempotency | None,
         now: int,
+        *,
+        key: bytes | None,
     ) -> Accepted:
         accepted = Accepted(
             id=comment.id,
@@ -297,6 +314,7 @@ class Intake:
             idempotency=idempotency,
             answer=_encode(accepted) if idempotency else b"",
             now=now,
+            key=key,
         )
         if earlier is not None:
             return _replay(earlier)
@@ -309,6 +327,28 @@ class Intake:
         except NotFound as gone:
             return gone
         return Unavailable("The site's rules keep changing; nothing was stored, try again.")
+
+
+def _observe(scored: Scored) -> None:
+    """Counts what the model said, for telling whether it drifts."""
+    for label in WATCHED if scored.scores else ():
+        metrics.SCORES.labels(label).observe((scored.scores or {}).get(label, 0.0))
+
+
+def erased_answer(comment: Comment) -> bytes:
+    """What stands in an idempotency record of a comment that is erased: a late retry is told of it,
+    and stores nothing again."""
+    return _encode(
+        Accepted(
+            id=comment.id,
+            site=comment.site,
+            status="erased",
+            created_at=comment.created_at,
+            verdict=comment.verdict,
+            scores=None,
+            page=comment.page,
+        )
+    )
 
 
 def label_of(code: str) -> str:

@@ -21,11 +21,14 @@ _LENGTH = re.compile(rb"\$(\d{1,10})\r\n")
 
 def damage(binary: Path, data: Path) -> str | None:
     """What is wrong with the append-only file in `data`, or None if a server may load it."""
-    last = _last_increment(data / "appendonlydir")
+    listed = _listed(data / "appendonlydir")
+    if gone := [path.name for path in listed if not path.is_file()]:
+        return f"{gone[0]} is gone"
+    last = listed[-1] if listed and ".incr." in listed[-1].name else None
     if last is None:
         return None
-    size, good = _analysed(binary, last)
-    if good == size or (size - good <= LONGEST_TORN and is_torn(_read_from(last, good))):
+    size, good = whole(binary, last)
+    if good == size or (size - good <= LONGEST_TORN and is_torn(read_from(last, good))):
         return None
     return f"{last.name} is readable up to byte {good:,} of {size:,}"
 
@@ -59,17 +62,25 @@ def _skip_command(tail: bytes, at: int) -> tuple[int | None, bytes]:
     return at, name
 
 
-def _last_increment(folder: Path) -> Path | None:
-    """Only the last file may be torn; the server refuses when an earlier one is."""
-    manifests = sorted(folder.glob("*.manifest"))
-    lines = manifests[0].read_text().splitlines() if manifests else []
-    names = [line.split()[1] for line in lines if line.endswith(" type i")]
-    found = folder / names[-1] if names else None
-    return found if found is not None and found.is_file() else None
+def manifest(folder: Path) -> Path | None:
+    """The list of the append-only files in `folder`, or None if there is none."""
+    found = (path for path in folder.glob("*.manifest") if not path.name.startswith("temp-"))
+    return next(found, None)
 
 
-def _analysed(binary: Path, path: Path) -> tuple[int, int]:
-    """Size and length of the readable part, as the server's own checker sees them.
+def _listed(folder: Path) -> list[Path]:
+    """The base and the increments that the manifest names, oldest first.
+
+    Only the last increment may be torn; the server refuses when an earlier one is.
+    """
+    path = manifest(folder)
+    lines = path.read_text().splitlines() if path is not None else []
+    files = {kind: [x.split()[1] for x in lines if x.endswith(f" type {kind}")] for kind in "bi"}
+    return [folder / name for name in (*files["b"], *files["i"])]
+
+
+def whole(binary: Path, path: Path) -> tuple[int, int]:
+    """Size and length of the readable part of one file, as the server's own checker sees them.
 
     The checker is the server binary under another name. A build without it judges nothing: then the
     file counts as good and the server decides.
@@ -90,7 +101,8 @@ def _analysed(binary: Path, path: Path) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found is not None else (size, size)
 
 
-def _read_from(path: Path, offset: int) -> bytes:
+def read_from(path: Path, offset: int) -> bytes:
+    """A file from a byte on."""
     with path.open("rb") as file:
         file.seek(offset)
         return file.read()

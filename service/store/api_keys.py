@@ -16,7 +16,7 @@ from service.ids import random_id
 from service.records import ApiKey, Moderator
 from service.store import codec
 from service.store.connect import Wire
-from service.store.keys import INSTALLATION_KEYS, MODERATORS, SiteKeys, api_key, sign_in
+from service.store.keys import INSTALLATION_KEYS, KEYS_USED, MODERATORS, SiteKeys, api_key, sign_in
 
 PREFIX = {"publishable": "pk_", "secret": "sk_", "personal": "mt_", "admin": "ak_", "compat": ""}
 SIGN_IN_S = 86_400
@@ -46,8 +46,9 @@ class ApiKeys:
         """Stores a new key (made here, or given) and returns it; it cannot be read again."""
         key = key or new_secret(record.kind)
         record.hint = key[-4:]
-        await self._wire.execute("SET", api_key(digest(key)), codec.encode(record))
+        # Listed first: a key that lives must be one that can be found and revoked.
         await self._wire.execute("SADD", _listing(record.site), digest(key))
+        await self._wire.execute("SET", api_key(digest(key)), codec.encode(record))
         return key
 
     async def find(self, key: str) -> ApiKey | None:
@@ -66,8 +67,50 @@ class ApiKeys:
             if record.id == key_id:
                 await self._wire.execute("UNLINK", api_key(name))
                 await self._wire.execute("SREM", _listing(site), name)
+                await self._wire.execute("HDEL", KEYS_USED, name)
                 return True
         return False
+
+    async def rotate(
+        self, site: str, key_id: str, *, new_id: str, now: int, overlap_ms: int
+    ) -> tuple[ApiKey, str, int] | None:
+        """Makes a key's successor; the key itself ends after the overlap.
+
+        Args:
+            site: whose key; '' = the installation's.
+            key_id: the key.
+            new_id: the successor's id.
+            now: ms since the epoch.
+            overlap_ms: how long both live.
+
+        Returns the successor, its key, and when the old one ends; None where the site has no such
+        key. An interrupted rotation leaves both keys alive and listed.
+        """
+        for name, record in await self._records(site):
+            if record.id != key_id:
+                continue
+            ends = min(now + overlap_ms, record.expires_at or now + overlap_ms)
+            successor = msgspec.structs.replace(record, id=new_id, created_at=now)
+            key = await self.add(successor)
+            record.expires_at = ends
+            # Only where it still is: a key revoked meanwhile stays revoked.
+            await self._wire.execute("SET", api_key(name), codec.encode(record), "XX")
+            return successor, key, ends
+        return None
+
+    def note_use(self, name: str, at: int) -> None:
+        """Notes when the key of this digest was used, ms; nobody waits for it."""
+        noted = self._wire.execute("HSET", KEYS_USED, name, at)
+        noted.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def used(self, site: str) -> dict[str, int]:
+        """When a site's keys were last used, ms, by their ids; those never used are left out."""
+        records = await self._records(site)
+        if not records:
+            return {}
+        names = [name for name, _ in records]
+        times = await self._wire.execute("HMGET", KEYS_USED, *names)
+        return {r.id: int(at) for (_, r), at in zip(records, times, strict=True) if at}
 
     async def _records(self, site: str) -> list[tuple[str, ApiKey]]:
         names = [n.decode() for n in await self._wire.execute("SMEMBERS", _listing(site))]

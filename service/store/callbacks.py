@@ -1,16 +1,20 @@
 """Callbacks: what websites were last told of comments, and who waits to hear of a change.
 
-Kept apart from the comment and sealed: a callback holds the key its website knows us by.
+Kept apart from the comment and sealed under its author's key: a callback holds the key its website
+knows us by, and what it knows the comment by.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
 
-from service.store import codec
+from service.records import Comment
+from service.store import author_keys, codec
+from service.store.author_keys import AuthorKeys, opened, unopened
 from service.store.connect import Wire
 from service.store.keys import CALLBACK_S, SiteKeys
 
@@ -35,21 +39,39 @@ _decode = msgspec.msgpack.Decoder(Callback).decode
 class Callbacks:
     """Keeps callbacks and the order in which they are due."""
 
-    def __init__(self, wire: Wire, sealed: codec.Sealed) -> None:
+    def __init__(self, wire: Wire, keys: AuthorKeys) -> None:
         self._wire = wire
-        self._sealed = sealed
+        self._keys = keys
 
-    async def keep(self, site: str, comment_id: str, callback: Callback) -> None:
-        """Keeps what a website was told just now, in place of what it was told before."""
-        keys = SiteKeys(site)
-        sealed = self._sealed.seal(codec.encode(callback), comment_id)
-        await self._wire.execute("SET", keys.callback(comment_id), sealed, "EX", CALLBACK_S)
+    async def keep(self, comment: Comment, callback: Callback) -> None:
+        """Keeps what a website was told just now, in place of what it was told before.
 
-    async def read(self, site: str, comment_id: str) -> Callback | None:
+        Of a comment that is erased meanwhile nothing is kept.
+        """
+        site, author = comment.site, comment.author
+        key = await self._keys.read(site, author)
+        if key is None:
+            return
+        unwrapped = self._keys.unwrapped(site, author, key)
+        if unwrapped is None:
+            raise unopened(site)
+        keys, bound = SiteKeys(site), author_keys.bound_callback(site, comment.id)
+        await self._wire.script(
+            "keep_callback",
+            [keys.comment(comment.id), keys.author(author), keys.callback(comment.id)],
+            [unwrapped.seal(codec.encode(callback), bound), key, CALLBACK_S],
+        )
+
+    async def read(self, comment: Comment) -> Callback | None:
         """The callback of a comment; None where it has none, or it is too long ago."""
-        sealed = await self._wire.execute("GET", SiteKeys(site).callback(comment_id))
-        opened = self._sealed.open(sealed, comment_id) if sealed else None
-        return _decode(opened) if opened else None
+        site, author = comment.site, comment.author
+        sealed, key = await asyncio.gather(
+            self._wire.execute("GET", SiteKeys(site).callback(comment.id)),
+            self._keys.read(site, author),
+        )
+        unwrapped = self._keys.unwrapped(site, author, key)
+        found = opened(unwrapped, sealed, author_keys.bound_callback(site, comment.id))
+        return _decode(found) if found else None
 
     async def watch(self, site: str, cursor: str) -> None:
         """Begins to look at a site's events behind `cursor`, unless that has begun already."""

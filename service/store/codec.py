@@ -20,18 +20,20 @@ decode_moderator = msgspec.msgpack.Decoder(Moderator).decode
 
 
 class Sealed:
-    """Seals personal data with AES-256-GCM (NIST SP 800-38D): 12 random bytes, then ciphertext."""
+    """Seals what must not stand in the open with AES-256-GCM (NIST SP 800-38D): 12 random bytes,
+    then ciphertext. What belongs to an author is sealed under that author's own key
+    (`store/author_keys`), what belongs to a site or the installation under one sub-key."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
 
     def seal(self, data: bytes, bound_to: str) -> bytes:
-        """Ciphertext that opens only together with `bound_to` (an author's or comment's id)."""
+        """Ciphertext that opens only together with `bound_to`: what it is, and of whom or what."""
         nonce = os.urandom(12)
         return nonce + self._cipher.encrypt(nonce, data, bound_to.encode())
 
     def open(self, sealed: bytes, bound_to: str) -> bytes | None:
-        """The data; None where it was sealed under another key or for another id."""
+        """The data; None where it was sealed under another key or bound to something else."""
         try:
             return self._cipher.decrypt(sealed[:12], sealed[12:], bound_to.encode())
         except (InvalidTag, ValueError):

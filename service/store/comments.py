@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.errors import IdempotencyMismatch
+from service import tracing
+from service.errors import IdempotencyMismatch, Unavailable
 from service.ids import short_hash
 from service.records import (
     AuthorRecord,
@@ -21,13 +22,13 @@ from service.records import (
     Status,
     StoredComment,
 )
-from service.store import codec
+from service.store import author_keys, codec
+from service.store.author_keys import AuthorKeys, opened, unopened
 from service.store.connect import Wire
 from service.store.keys import BAND, IDEMPOTENCY_S, STATS_S, SiteKeys
 from service.store.places import queues_of, score_of
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 class Idempotency(Struct, frozen=True):
@@ -55,6 +56,24 @@ class Surroundings(Struct, frozen=True):
     replay: bytes | None
     parent: tuple[str, str] | None
     """Status and page of the parent comment."""
+    key: bytes | None
+    """The author's key, wrapped; None where they are new here."""
+
+
+class _New(Struct, frozen=True):
+    """A comment to be written, and all that is written with it."""
+
+    comment: Comment
+    status: Status
+    email: str
+    private: Private
+    page_title: str
+    config_version: int
+    text_window_s: int
+    idempotency: Idempotency
+    """With an empty key where there was none."""
+    answer: bytes
+    now: int
 
 
 class ConfigChanged(Exception):
@@ -68,9 +87,9 @@ class SiteGone(Exception):
 class Comments:
     """Reads and writes comments."""
 
-    def __init__(self, wire: Wire, sealed: codec.Sealed) -> None:
+    def __init__(self, wire: Wire, keys: AuthorKeys) -> None:
         self._wire = wire
-        self._sealed = sealed
+        self._keys = keys
 
     async def surroundings(
         self,
@@ -89,39 +108,47 @@ class Comments:
         Raises:
             IdempotencyMismatch: the key was used for another body.
         """
-        keys, ask = SiteKeys(site), self._wire.execute
-        since = now - rejection.days * DAY_MS
-        futures = [
-            ask("HGET", keys.config(), "version"),
-            ask(
-                "HMGET",
+        keys = SiteKeys(site)
+        remembered = keys.idempotency(idempotency.key if idempotency else "")
+        (
+            version,
+            row,
+            first_at,
+            same_text,
+            approved,
+            refused,
+            of_parent,
+            record,
+        ) = await self._wire.script(
+            "around",
+            [
+                keys.config(),
                 keys.author(author),
-                "pending",
-                "approved",
-                "rejected",
-                "spam",
-                "first_at",
-            ),
-            ask("HGET", keys.page(short_hash(page)), "first_at"),
-            ask("GET", keys.text(fingerprint)),
-            *(
-                ask("ZCOUNT", keys.by_author(status, author), since, BAND)
-                for status in ("approved", "rejected", "spam")
-            ),
-        ]
-        if parent:
-            futures.append(ask("HMGET", keys.comment(parent), "s", "b"))
-        if idempotency:
-            futures.append(ask("GET", keys.idempotency(idempotency.key)))
-        answers = await asyncio.gather(*futures)
-        version, author_row, first_at, same_text, approved, rejected, spam = answers[:7]
+                keys.page(short_hash(page)),
+                keys.text(fingerprint),
+                *(keys.by_author(one, author) for one in ("approved", "rejected", "spam")),
+                keys.comment(parent or ""),
+                remembered,
+            ],
+            [
+                now - rejection.days * DAY_MS,
+                BAND,
+                author_keys.FIELD,
+                int(parent is not None),
+                int(idempotency is not None),
+            ],
+        )
+        if record is not None:
+            # What is answered again must be as safe as what was answered first.
+            await self._wire.execute("GET", remembered, acknowledges=True)
         return Surroundings(
-            author=_record(author_row, recent_approved=approved, recent_refused=rejected + spam),
+            author=_record(row, recent_approved=approved, recent_refused=refused),
             page_first_at=_int(first_at),
             same_text=int(same_text or 0),
             config_version=int(version or 0),
-            replay=replayed(answers[-1], idempotency) if idempotency else None,
-            parent=_parent(answers[7]) if parent else None,
+            replay=replayed(record, idempotency) if idempotency else None,
+            parent=_parent(of_parent) if of_parent else None,
+            key=row[5],
         )
 
     async def submit(
@@ -137,8 +164,12 @@ class Comments:
         idempotency: Idempotency | None,
         answer: bytes,
         now: int,
+        key: bytes | None = None,
     ) -> bytes | None:
         """Writes a new comment with everything that hangs on it.
+
+        What is personal is sealed under the author's key: `key` as it was read. Where it is another
+        by now (two first comments at once, an erasure), everything is sealed again.
 
         Returns:
             None when it was written, else the answer given earlier to the Idempotency-Key.
@@ -147,33 +178,55 @@ class Comments:
             ConfigChanged, SiteGone: decide again; nothing was written.
             IdempotencyMismatch, Unavailable: as elsewhere; the same id may be sent again.
         """
-        sealed = self._sealed.seal
-        outcome = await self._wire.script(
+        seen = idempotency or Idempotency("", b"")
+        new = _New(
+            comment, status, email, private, page_title, config_version, text_window_s, seen,
+            answer if idempotency else b"", now,
+        )  # fmt: skip
+        for _ in range(author_keys.ATTEMPTS):
+            fresh = key is None
+            key = key or self._keys.new(comment.site, comment.author)
+            outcome = await self._write(new, key, fresh=fresh)
+            if outcome[0] != b"rekeyed":
+                return _earlier(outcome)
+            key = outcome[1] or None
+        raise Unavailable("The author's key keeps changing; nothing was stored, try again.")
+
+    async def _write(self, new: _New, key: bytes, *, fresh: bool) -> Any:
+        """What `submit.lua` answers to a comment sealed under this key."""
+        comment, site, author = new.comment, new.comment.site, new.comment.author
+        sealed = self._keys.unwrapped(site, author, key)
+        if sealed is None:
+            raise unopened(site)
+        return await self._wire.script(
             "submit",
-            _keys(comment, status, idempotency, now),
+            _keys(comment, new.status, new.idempotency, new.now),
             [
-                config_version,
-                idempotency.body if idempotency else b"",
-                answer if idempotency else b"",
+                new.config_version,
+                new.idempotency.body,
+                new.answer,
                 comment.id,
-                status,
-                score_of(comment, status),
+                new.status,
+                score_of(comment, new.status),
                 codec.encode(comment),
-                sealed(codec.encode(private), comment.id),
-                sealed(email.encode(), comment.author),
+                sealed.seal(codec.encode(new.private), author_keys.bound_private(site, comment.id)),
+                sealed.seal(new.email.encode(), author_keys.bound_email(site, author)),
                 comment.name,
-                now,
+                new.now,
                 comment.page,
-                page_title,
-                text_window_s,
-                idempotency.kept_s if idempotency else IDEMPOTENCY_S,
+                new.page_title,
+                new.text_window_s,
+                new.idempotency.kept_s,
                 STATS_S,
                 int(comment.test),
                 comment.created_at,
                 "1" if comment.imported else "",
+                tracing.carried(),
+                key,
+                "1" if fresh else "",
+                new.idempotency.key,
             ],
         )
-        return _earlier(outcome)
 
     async def replay(self, site: str, idempotency: Idempotency) -> bytes | None:
         """The answer a submission got earlier; None where there was none.
@@ -182,7 +235,7 @@ class Comments:
             IdempotencyMismatch: the key was used for another body.
         """
         key = SiteKeys(site).idempotency(idempotency.key)
-        return replayed(await self._wire.execute("GET", key), idempotency)
+        return replayed(await self._wire.execute("GET", key, acknowledges=True), idempotency)
 
     async def bind(self, name: str, body: bytes) -> bool:
         """Binds a key that stands for many writes to its body; True where it was bound before.
@@ -193,9 +246,8 @@ class Comments:
         idempotency = Idempotency.of(name, body)
         # One string, no site: the writes themselves carry keys of their own.
         key = SiteKeys("").idempotency(idempotency.key)
-        if await self._wire.execute("SET", key, idempotency.body, "NX", "EX", IDEMPOTENCY_S):
-            return False
-        return replayed(await self._wire.execute("GET", key), idempotency) is not None
+        found = await self._wire.script("keep_once", [key], [idempotency.body, IDEMPOTENCY_S])
+        return found is not None and replayed(found, idempotency) is not None
 
     async def read(self, site: str, comment_id: str) -> StoredComment | None:
         """One comment, or None."""
@@ -217,11 +269,15 @@ class Comments:
             )
         ]
 
-    async def private(self, site: str, comment_id: str) -> Private:
-        """Where a comment came from; empty where it was never known or has been erased."""
-        sealed = await self._wire.execute("HGET", SiteKeys(site).comment(comment_id), "p")
-        opened = self._sealed.open(sealed, comment_id) if sealed else None
-        return codec.decode_private(opened) if opened else Private()
+    async def private(self, comment: Comment) -> Private:
+        """Where a comment came from; empty where that was never known or is gone."""
+        sealed, key = await asyncio.gather(
+            self._wire.execute("HGET", SiteKeys(comment.site).comment(comment.id), "p"),
+            self._keys.read(comment.site, comment.author),
+        )
+        unwrapped = self._keys.unwrapped(comment.site, comment.author, key)
+        found = opened(unwrapped, sealed, author_keys.bound_private(comment.site, comment.id))
+        return codec.decode_private(found) if found else Private()
 
     async def authors(self, site: str, authors: Sequence[str]) -> list[tuple[AuthorRecord, str]]:
         """Each author's record and e-mail address ('' where it was erased), in the order asked."""
@@ -237,18 +293,20 @@ class Comments:
                     "spam",
                     "first_at",
                     "email",
+                    author_keys.FIELD,
                 )
                 for author in authors
             )
         )
-        return [self._author(author, row) for author, row in zip(authors, rows, strict=True)]
+        return [self._author(site, a, row) for a, row in zip(authors, rows, strict=True)]
 
-    def _author(self, author: str, row: list[bytes | None]) -> tuple[AuthorRecord, str]:
-        email = self._sealed.open(row[5], author) if row[5] else None
+    def _author(self, site: str, author: str, row: list[bytes | None]) -> tuple[AuthorRecord, str]:
+        unwrapped = self._keys.unwrapped(site, author, row[6])
+        email = opened(unwrapped, row[5], author_keys.bound_email(site, author))
         return _record(row), (email or b"").decode()
 
 
-def _keys(comment: Comment, status: Status, idempotency: Idempotency | None, now: int) -> list[str]:
+def _keys(comment: Comment, status: Status, idempotency: Idempotency, now: int) -> list[str]:
     keys = SiteKeys(comment.site)
     return [
         keys.config(),
@@ -258,8 +316,9 @@ def _keys(comment: Comment, status: Status, idempotency: Idempotency | None, now
         keys.text(comment.fingerprint),
         keys.events(),
         keys.stats(now // HOUR_MS),
-        keys.idempotency(idempotency.key if idempotency else ""),
+        keys.idempotency(idempotency.key),
         *queues_of(keys, comment, status),
+        *([keys.tests_by(comment.author)] if comment.test else []),
     ]
 
 

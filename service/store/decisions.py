@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import msgspec
 from msgspec import Struct
 
+from service import tracing
 from service.errors import NotFound
 from service.ids import short_hash
-from service.records import Comment, Entry, Status, StoredComment
+from service.records import Comment, Entry, Policy, Status, StoredComment
 from service.store import codec
 from service.store.comments import HOUR_MS, mismatch
 from service.store.connect import Wire
@@ -53,6 +57,20 @@ class Lost(Struct, frozen=True):
     decision: Entry | None
 
 
+_CODES: Final = frozenset(Policy().thresholds)
+"""Reasons that are one of the labels, not somebody's words."""
+
+
+def without_texts(entry: Entry) -> Entry:
+    """An entry with nothing in it that anybody wrote: who, when, what; why, where that is a label.
+
+    So it stands in the audit stream, where nothing can be taken out again, and in the history of an
+    erased comment.
+    """
+    reason = entry.reason if entry.reason in _CODES else ""
+    return msgspec.structs.replace(entry, reason=reason, note="", replaced=b"", displaced=None)
+
+
 class Decisions:
     """Writes changes and reads the history they leave."""
 
@@ -86,14 +104,13 @@ class Decisions:
         """Sees to it that an operation is never applied; False where it was already."""
         key = SiteKeys(site).operation(short_hash(operation))
         never = codec.encode(("", 0, ""))  # as review.lua keeps a result, of no request at all
-        if await self._wire.execute("SET", key, never, "NX", "EX", IDEMPOTENCY_S):
-            return True
-        return bool(await self._wire.execute("GET", key) == never)
+        found = await self._wire.script("keep_once", [key], [never, IDEMPOTENCY_S])
+        return found is None or bool(found == never)
 
     async def applied(self, site: str, operation: str) -> bool:
         """Whether an operation was applied."""
         key = SiteKeys(site).operation(short_hash(operation))
-        return bool(await self._wire.execute("EXISTS", key))
+        return bool(await self._wire.execute("EXISTS", key, acknowledges=True))
 
     async def history(self, site: str, comment_id: str) -> list[Entry]:
         """The steps after the submission, oldest first."""
@@ -149,6 +166,8 @@ def _args(step: Step) -> list[str | bytes | int]:
         codec.encode(step.decision) if step.decision else b"",
         "1" if step.imported else "",
         "" if latency is None else waited(latency),
+        tracing.carried(),
+        codec.encode(without_texts(entry)),
     ]
 
 

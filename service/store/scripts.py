@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any
 
 NAMES = (
+    "around",
     "submit",
     "review",
     "claim",
@@ -24,12 +25,19 @@ NAMES = (
     "settle_delivery",
     "redeliver",
     "forget_deliveries",
+    "keep_once",
     "label",
     "count_usage",
     "take_due",
     "settle_due",
     "moderator",
     "note",
+    "keep_callback",
+    "erase_begin",
+    "erase",
+    "erase_end",
+    "trim_audit",
+    "forget_author",
     "liken",
 )
 
@@ -45,9 +53,19 @@ class Scripts:
             for name, text in self._texts.items()
         }
 
+        self._reading = {
+            self._digests[name]
+            for name, text in self._texts.items()
+            if b"no-writes" in text.split(b"\n", 1)[0]
+        }
+
     def sha(self, name: str) -> str:
         """The digest the server knows a script by."""
         return self._digests[name]
+
+    def writes(self, sha: str) -> bool:
+        """Whether a script may write; those that say `no-writes` in their first line never do."""
+        return sha not in self._reading
 
     async def load(self, client: Any) -> None:
         """Sends every script; needed at start and after the server lost its script cache."""

@@ -209,14 +209,18 @@ class Sites:
             return  # made anew: these keys may be the new site's
         names = [api_key(digest.decode()) for digest in digests]
         for i in range(0, len(names), SLICE):
-            await self._wire.execute("UNLINK", *names[i : i + SLICE])
+            # One by one: keys of the installation lie on any of a Cluster's servers.
+            await asyncio.gather(
+                *(self._wire.execute("UNLINK", name) for name in names[i : i + SLICE])
+            )
 
     async def _drop_round(self, site: str) -> int:
         """Goes through all keys once; how many of the site's were dropped."""
         keys, cursor, dropped = SiteKeys(site), 0, 0
         while True:
             cursor, found = await self._wire.execute(
-                "SCAN", cursor, "MATCH", _glob(keys.prefix()), "COUNT", SLICE
+                *("SCAN", cursor, "MATCH", _glob(keys.prefix()), "COUNT", SLICE),
+                near=keys.config(),
             )
             for i in range(0, len(found), SLICE):
                 names = found[i : i + SLICE]

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-from service import log, metrics, webhooks
+from service import log, metrics, tracing, webhooks
 from service.errors import Unavailable
 from service.outgoing import Answered, Failed
 from service.services import Services
@@ -88,7 +88,17 @@ class Deliverer:
     async def _attempt(self, site: str, endpoint_id: str, leased: Leased) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        outcome = await self._outcome(site, endpoint_id, leased)
+        about: dict[str, str | int] = {
+            "winnow.site": site,
+            "winnow.event": leased.delivery.event,
+            "winnow.attempt": leased.delivery.attempts,
+        }
+        parent = leased.delivery.trace
+        with tracing.Span("deliver", about, parent=parent, kind="client") as span:
+            outcome = await self._outcome(site, endpoint_id, leased)
+            span.tell({"http.response.status_code": outcome.status})
+            if outcome.state != "delivered":
+                span.failed(outcome.state)
         took_s = loop.time() - began
         settled = await self._services.store.deliveries.settle(
             site,
@@ -119,6 +129,8 @@ class Deliverer:
             return Outcome("dead", error="its secret cannot be opened: rotate it")
         body = webhooks.payload(site, leased.delivery, stored)
         headers = webhooks.headers(live, leased.id, body, services.now())
+        if traceparent := tracing.carried():
+            headers["traceparent"] = traceparent
         result: Answered | Failed
         try:
             result = await services.outgoing.post(endpoint.url, body, headers)

@@ -17,4 +17,5 @@ async def each(sites: Iterable[str], work: Callable[[str], Awaitable[None]]) -> 
             metrics.UNAVAILABLE.inc()
         except Exception as error:
             name = getattr(work, "__qualname__", "").partition(".")[0]
+            metrics.ROUND_FAILURES.labels(name).inc()
             log.get("worker").error("site_failed", round=name, site=site, exc_info=error)

@@ -73,13 +73,13 @@ async def _tell_due(services: Services, site: str) -> None:
 async def _tell(services: Services, site: str, comment_id: str, leased: int) -> None:
     """Tells one website what changed, if anything did."""
     callbacks, again_at = services.store.callbacks, None
-    callback = await callbacks.read(site, comment_id)
     stored = await services.store.comments.read(site, comment_id)
+    callback = await callbacks.read(stored.comment) if stored is not None else None
     if callback is not None and stored is not None and stored.status != "erased":
         answer = of_standing(stored)
         if _differs(callback, answer):
             callback, again_at = await _attempt(services, site, callback, answer)
-            await callbacks.keep(site, comment_id, callback)
+            await callbacks.keep(stored.comment, callback)
     await callbacks.settle(site, comment_id, leased=leased, again_at=again_at)
 
 

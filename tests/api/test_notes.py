@@ -67,13 +67,13 @@ async def test_notes_are_encrypted_bounded_and_belong_to_a_comment(store: Store)
     def note(i: int, text: str = "Secret remark.") -> Note:
         return Note(id=f"n{i}", at=i, actor="personal:ann", text=text)
 
-    await asyncio.gather(*(store.notes.add("blog", comment.id, note(i)) for i in range(NOTES_MAX)))
+    await asyncio.gather(*(store.notes.add(comment, note(i)) for i in range(NOTES_MAX)))
     with pytest.raises(Conflict):
-        await store.notes.add("blog", comment.id, note(NOTES_MAX))
-    stands = await store.notes.add("blog", comment.id, note(0, "Rewritten."))
+        await store.notes.add(comment, note(NOTES_MAX))
+    stands = await store.notes.add(comment, note(0, "Rewritten."))
     assert stands.text == "Secret remark.", "what is written stays"
-    assert len(await store.notes.of("blog", comment.id)) == NOTES_MAX
+    assert len(await store.notes.of(comment)) == NOTES_MAX
     with pytest.raises(NotFound):
-        await store.notes.add("blog", "0" * 26, note(1))
+        await store.notes.add(build(site, id="0" * 26), note(1))
     async for key in store.wire.client.scan_iter("*no:*"):
         assert b"Secret" not in str(await store.wire.client.hgetall(key)).encode()

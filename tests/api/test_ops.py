@@ -25,7 +25,8 @@ def test_readyz_names_each_check(winnow: Winnow) -> None:
     body = answer.json()
     assert body["ready"] is True
     assert {check["name"]: check["ok"] for check in body["checks"]} == {
-        "store": True, "draining": True, "model": True, "durability": True,
+        "store": True, "data": True, "draining": True, "model": True, "durability": True,
+        "disk": True, "memory": True,
     }  # fmt: skip
     assert body["durability_level"] == 2
 
@@ -40,7 +41,7 @@ def test_metrics_are_prometheus_text_and_count_what_happened(winnow: Winnow, sit
         assert re.fullmatch(r"# (HELP|TYPE) \S+ .*|[a-zA-Z_:][\w:]*(\{.*\})? [-+\w.]+", line), line
     assert f'winnow_queue_comments{{site="{site.id}",status="approved"}} 1.0' in text
     assert re.search(r'winnow_comments_submitted_total\{status="pending"\} [1-9]', text)
-    assert re.search(r'winnow_decisions_total\{action="approve"\} [1-9]', text)
+    assert re.search(r'winnow_decisions_total\{action="approve",source="key"\} [1-9]', text)
     assert "winnow_store_up 1.0" in text
     assert "winnow_durability_level 2.0" in text
 
@@ -187,12 +188,16 @@ def test_over_a_limit_a_caller_is_told_when_to_come_back(
     headers = {"Origin": ORIGIN}
     fine = site.submit(key=site.publishable, headers=headers)
     assert fine.status_code == 201
-    assert re.fullmatch(r'"reader";q=\d+;w=\d+', fine.headers["ratelimit-policy"])
-    left = int(re.fullmatch(r'"reader";r=(\d+);t=\d+', fine.headers["ratelimit"])[1])  # type: ignore[index]
-    over = [site.submit(key=site.publishable, headers=headers) for _ in range(left + 2)][-1]
+    # The author's limit is the tightest, so it is the one that is told.
+    assert re.fullmatch(r'"author";q=10;w=60', fine.headers["ratelimit-policy"])
+    assert re.fullmatch(r'"author";r=9;t=\d+', fine.headers["ratelimit"])
+    over = [
+        site.submit(key=site.publishable, headers=headers, email=f"r{n}@example.org")
+        for n in range(34)
+    ][-1]
     assert (over.status_code, over.json()["code"]) == (429, "throttled")
     assert int(over.headers["retry-after"]) >= 1
-    assert {"ratelimit", "ratelimit-policy"} <= set(over.headers)
+    assert over.headers["ratelimit-policy"] == '"reader";q=30;w=60'
     # One reader's limit is not the site's server's.
     assert site.submit().status_code == 201
     # Whoever is over the limit is refused before the body is read.
@@ -240,7 +245,7 @@ def test_with_a_full_store_comments_are_refused_and_decisions_are_not(
     winnow = launch_winnow(WINNOW_WEB_PROCESSES="1")
     site = winnow.site()
     made = site.submitted()
-    with redis.Redis.from_url(winnow.redis_url) as client:
+    with redis.Redis.from_url(winnow.admin_redis_url) as client:
         client.config_set("maxmemory", 1)
         refused = site.submit(body="No room.")
         assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")

@@ -3,6 +3,8 @@
 # ruff: noqa: E501  (a table: one row, one request)
 from __future__ import annotations
 
+import json
+import socket
 from typing import Any, NamedTuple
 
 import msgspec
@@ -137,7 +139,7 @@ WRONG = [
     Wrong("POST", C + "/{id}/decisions", 422, "out_of_range", "/action", {"action": "hold", "version": 1}),
     Wrong("POST", C + "/{id}/decisions", 422, "out_of_range", "/version", {"action": "spam", "version": 0}),
     Wrong("POST", C + "/{id}/decisions", 422, "wrong_type", "/version", {"action": "spam", "version": "1"}),
-    Wrong("POST", C + "/{id}/decisions", 422, "out_of_range", "/reason",
+    Wrong("POST", C + "/{id}/decisions", 422, "too_long", "/reason",
           {"action": "spam", "version": 1, "reason": "x" * 201}),
     Wrong("POST", C + "/{id}/decisions", 409, "stale_version", "", {"action": "spam", "version": 9}),
     Wrong("POST", C + "/" + "0" * 26 + "/decisions", 404, "not_found", "", {"action": "spam", "version": 1}),
@@ -170,7 +172,7 @@ WRONG = [
     Wrong("POST", "/v1/score", 422, "required", "/text", {}),
     Wrong("POST", "/v1/score", 422, "required", "/text", {"text": "a", "texts": ["b"]}),
     Wrong("POST", "/v1/score", 422, "out_of_range", "/text", {"text": ""}),
-    Wrong("POST", "/v1/score", 422, "out_of_range", "/text", {"text": "x" * 10_001}),
+    Wrong("POST", "/v1/score", 422, "too_long", "/text", {"text": "x" * 10_001}),
     Wrong("GET", "/v1/events?after=yesterday", 422, "invalid_cursor", "/after"),
     Wrong("GET", "/v1/events?after=12-", 422, "invalid_cursor", "/after"),
     # owners
@@ -279,3 +281,47 @@ def _stored(winnow: Winnow, site: Site) -> tuple[str, ...]:
     with redis.Redis.from_url(winnow.redis_url) as client:
         names = [k.decode() for k in client.scan_iter(match=keys.prefix() + "*", count=5000)]
     return tuple(sorted(name for name in names if not name.startswith(rounds)))
+
+
+def test_what_is_no_http_is_answered_with_a_problem_and_a_request_id(winnow: Winnow) -> None:
+    host, port = winnow.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"GET /\x00 HTTP/9.9\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    problem = json.loads(body)
+    assert b"HTTP/1.1 400 " in head
+    assert b"content-type: application/problem+json" in head.lower()
+    assert f"x-request-id: {problem['request_id']}".encode() in head
+    assert (problem["code"], problem["status"]) == ("malformed", 400)
+
+
+def test_a_limit_of_length_is_told_as_one(winnow: Winnow) -> None:
+    site = winnow.site()
+    answer = winnow.admin("PATCH", f"/v1/sites/{site.id}", json={"name": "x" * 81})
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [("/name", "too_long")]
+
+
+@pytest.mark.parametrize("metadata", [{"a": "b\0"}, {"a\0": 1}, {"a": [{"b": "\0"}]}])
+def test_nul_characters_in_metadata_are_refused(winnow: Winnow, metadata: Any) -> None:
+    answer = winnow.site().submit(metadata=metadata)
+    assert answer.status_code == 422
+    found = [(e["pointer"], e["code"]) for e in answer.json()["errors"]]
+    assert found == [("/metadata", "control_character")]
+
+
+@pytest.mark.parametrize("path", ["/1.1/comment-check", "/1.1/verify-key", "/1.1/nothing"])
+def test_akismets_door_never_answers_with_a_problem_document(winnow: Winnow, path: str) -> None:
+    answer = winnow.ask("GET", path)
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.status_code in (200, 405)
+
+
+@pytest.mark.parametrize("key", ["", " ", '""', "x" * 256])
+def test_a_batch_with_an_unusable_idempotency_key_is_refused(winnow: Winnow, key: str) -> None:
+    sent = {"items": [comment()]}
+    answer = winnow.site().ask(
+        "POST", "/v1/comments/batch", json=sent, headers={"Idempotency-Key": key}
+    )
+    assert answer.status_code == 422
+    assert [e["pointer"] for e in answer.json()["errors"]] == ["/Idempotency-Key"]

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted(
     path for package in ("service", "classifier") for path in (ROOT / package).rglob("*.py")
 )
-LONG = {"service/records.py": 520}
+LONG = {"service/records.py": 560}
 """All nouns on one page, as architecture.md wants them; every other file stays below 400."""
 BANNED = re.compile(r"(Manager|Helper|Util|Utils|Handler|Base|Impl|Abstract)$")
 

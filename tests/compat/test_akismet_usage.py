@@ -141,10 +141,10 @@ def test_a_caller_over_quota_is_told_when_to_come_back(
     )
     far_ahead_us = int((time.time() + 60) * 1_000_000)
     with redis.Redis.from_url(own.redis_url) as client:
-        client.set(bucket("secret", row["id"]), far_ahead_us, px=60_000)
+        client.set(bucket("secret", row["id"], site.id), far_ahead_us, px=60_000)
     for path in ("/1.1/comment-check", "/1.1/submit-spam", "/1.1/verify-key"):
         refused = ask(site, path, key)
         assert (refused.status_code, refused.text) == (429, "throttled")
-        assert 50 <= int(refused.headers["retry-after"]) <= 60
+        assert 50 <= int(refused.headers["retry-after"]) <= 90
         assert refused.headers["content-type"].startswith("text/plain")
         assert "x-akismet-debug-help" not in refused.headers

@@ -32,7 +32,7 @@ def over_quota(without_model: Site) -> Site:
     with redis.Redis.from_url(site.winnow.redis_url) as client:
         full = (client.time()[0] + 60) * 1_000_000
         for key in keys:
-            client.set(bucket("secret", key["id"]), full, ex=60)
+            client.set(bucket("secret", key["id"], site.id), full, ex=60)
     return site
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from service.pipeline.bans import CompiledBans
+from service.pipeline.checks import told
 from service.pipeline.decide import RULES, SEVERITY, conclude, decide, flips, matching_bans
 from service.pipeline.policy import check_policy
 from service.pipeline.reasons import LABELS, REASONS, TOLD, describe, public_reason
@@ -62,7 +63,14 @@ def codes(verdict):
 def test_a_quiet_comment_of_an_author_approved_once_is_approved():
     verdict = judge()
     assert (verdict.outcome, verdict.reasons, verdict.model) == ("approve", (), "m")
-    assert verdict.checks == {"model": "ran", "signals": "ran"}
+    assert verdict.checks == {"network": "no_ip"}
+    assert told(verdict) == {
+        "model": "ran",
+        "second_stage": "off",
+        "signals": "ran",
+        "author": "ran",
+        "network": "no_ip",
+    }
 
 
 def test_an_authors_first_comment_is_held():
@@ -120,7 +128,7 @@ def test_nothing_unseen_is_published(scores):
     policy = Policy(thresholds={}, signals={}, authors=AuthorRule(hold_first=0))
     verdict = decide(unseen, policy, compile_lists(policy))
     assert (verdict.outcome, codes(verdict)) == ("hold", [("check.unavailable", "hold")])
-    assert verdict.checks["model"] == "failed"
+    assert told(verdict)["model"] == "unavailable"
     assert verdict.priority < judge(author=AuthorRecord()).priority
 
 

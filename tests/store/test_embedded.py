@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from service.settings import Settings
-from service.store import aof, embedded
+from service.store import access, aof, embedded
 from service.store.launching import (
     DataRefusedError,
     EmbeddedServerError,
@@ -27,8 +27,10 @@ SYSTEM_SERVER = shutil.which("redis-server")
 PARENT = """
 import sys
 from pathlib import Path
+from service import log
 from service.settings import Settings
 from service.store import embedded
+log.configure("error")
 server = embedded.start(Settings(data_dir=Path(sys.argv[1]), redis_server=Path(sys.argv[2])))
 if sys.argv[3] == "ready":
     server.wait_ready()
@@ -99,7 +101,7 @@ def runs(pid: int) -> bool:
 
 
 def client(server: embedded.EmbeddedServer) -> redis.Redis:
-    return redis.Redis.from_url(server.url, decode_responses=True)
+    return redis.Redis.from_url(server.admin_url, decode_responses=True)
 
 
 def fill(server: embedded.EmbeddedServer, count: int = 50) -> None:
@@ -217,7 +219,7 @@ def test_a_lock_held_by_a_server_that_does_not_answer_is_refused(
     first.wait()
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr(embedded, "LOCK_WAIT_S", 0.1)
-    monkeypatch.setattr(embedded, "REPLY_S", 0.1)
+    monkeypatch.setattr(access, "REPLY_S", 0.1)
     try:
         with pytest.raises(EmbeddedServerError, match="does not answer"):
             start(settings)
@@ -230,7 +232,7 @@ def test_the_fork_of_a_dead_server_does_not_block_the_next(settings, start, pare
     """An AOF rewrite that outlives its server holds the lock a while; the next start waits."""
     first = parent(settings)
     pid, _ = first.stdout.readline().split()
-    url = embedded.running_url(settings.data_dir)
+    url = embedded.running_admin_url(settings.data_dir)
     with redis.Redis.from_url(url) as talk:
         talk.config_set("rdb-key-save-delay", 1_000_000)
         for number in range(100):
@@ -250,7 +252,7 @@ def test_a_folder_whose_data_are_gone_is_refused(settings, start):
     """A folder that held data never comes up empty in silence."""
     start(settings).stop()
     shutil.rmtree(settings.data_dir / "redis")
-    with pytest.raises(DataRefusedError, match="missing or empty"):
+    with pytest.raises(DataRefusedError, match="missing, empty"):
         start(settings)
     assert not (settings.data_dir / "redis").exists()
 

@@ -35,13 +35,15 @@ async def own_store(own: embedded.EmbeddedServer) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def test_scripts_are_sent_again_after_the_server_forgot_them(store: Store) -> None:
+async def test_scripts_are_sent_again_after_the_server_forgot_them(
+    store: Store, operator: redis.Redis
+) -> None:
     site, version = await make_site(store)
-    await store.wire.client.script_flush()
+    operator.script_flush()
     comments = [build(site, at=NOW + i) for i in range(20)]
     answers = await all_of(*(put(store, comment, version) for comment in comments))
     assert answers == [None] * 20
-    await store.wire.client.script_flush()
+    operator.script_flush()
     await decided(store, comments[0], "approve")
     assert await violations(store, site.id) == []
 
@@ -65,10 +67,12 @@ async def test_a_call_whose_caller_left_harms_no_other(store: Store) -> None:
     assert await kept == b"kept"
 
 
-async def test_a_connection_the_server_closed_is_not_noticed(store: Store) -> None:
+async def test_a_connection_the_server_closed_is_not_noticed(
+    store: Store, operator: redis.Redis
+) -> None:
     site, version = await make_site(store)
     for i in range(5):
-        await store.wire.client.execute_command("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES")
+        operator.execute_command("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES")
         assert await put(store, build(site, at=NOW + i), version) is None
     assert await violations(store, site.id) == []
 
@@ -196,10 +200,12 @@ async def test_following_gives_events_as_they_come(store: Store) -> None:
     await feed.aclose()
 
 
-async def test_the_store_says_how_durable_an_acknowledgement_is(store: Store) -> None:
+async def test_the_store_says_how_durable_an_acknowledgement_is(
+    store: Store, operator: redis.Redis
+) -> None:
     assert (await store.health.state()).durability == 2
-    await store.wire.client.config_set("appendfsync", "everysec")
+    operator.config_set("appendfsync", "everysec")
     try:
         assert (await store.health.state()).durability == 1
     finally:
-        await store.wire.client.config_set("appendfsync", "always")
+        operator.config_set("appendfsync", "always")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import redis
 
 from service.errors import IdempotencyMismatch, NotFound, Unavailable
 from service.records import Ban, Private, RejectionRule, Site
@@ -41,7 +42,7 @@ async def test_what_is_private_is_kept_encrypted_and_opens_again(store: Store) -
     comment = build(site)
     private = Private(ip="203.0.113.77", user_agent="Canary/1", referrer="https://x.example")
     await put(store, comment, version, private=private, email="canary@mail.example")
-    assert await store.comments.private(site.id, comment.id) == private
+    assert await store.comments.private(comment) == private
     (_, email), *_ = await store.comments.authors(site.id, [comment.author])
     assert email == "canary@mail.example"
     keys = SiteKeys(site.id)
@@ -189,25 +190,29 @@ async def test_fifty_parallel_retries_of_a_key_store_one_comment(store: Store) -
     assert await violations(store, site.id) == []
 
 
-async def test_a_full_store_refuses_a_comment_and_writes_nothing_of_it(store: Store) -> None:
+async def test_a_full_store_refuses_a_comment_and_writes_nothing_of_it(
+    store: Store, operator: redis.Redis
+) -> None:
     site, version = await make_site(store)
     known = build(site)
     await put(store, known, version)
     before = await store.wire.client.dbsize()
-    await store.wire.client.config_set("maxmemory", 1)
+    operator.config_set("maxmemory", 1)
     with pytest.raises(Unavailable):
         await put(store, build(site), version)
     assert await store.wire.client.dbsize() == before
     assert await violations(store, site.id) == []
-    await store.wire.client.config_set("maxmemory", 0)
+    operator.config_set("maxmemory", 0)
     assert await put(store, build(site), version) is None
 
 
-async def test_a_full_store_still_takes_decisions_claims_and_bans(store: Store) -> None:
+async def test_a_full_store_still_takes_decisions_claims_and_bans(
+    store: Store, operator: redis.Redis
+) -> None:
     site, version = await make_site(store)
     comment = build(site)
     await put(store, comment, version)
-    await store.wire.client.config_set("maxmemory", 1)
+    operator.config_set("maxmemory", 1)
     leases = await store.queues.claim(site.id, count=1, ttl_ms=60_000, holder="ann")
     assert [lease.id for lease in leases] == [comment.id]
     await decided(store, comment, "reject")

@@ -268,12 +268,12 @@ async def test_the_registry_of_sites_is_rebuilt_from_the_sites(blog: Blog) -> No
     assert await hooks.sites() == []
 
 
-async def test_a_full_store_still_lets_deliveries_be_dealt_with(blog: Blog, redis_url: str) -> None:
+async def test_a_full_store_still_lets_deliveries_be_dealt_with(
+    blog: Blog, operator: redis.Redis
+) -> None:
     await blog.store.webhooks.add("blog", endpoint())
     await blog.approved()
-    with redis.Redis.from_url(redis_url) as client:
-        client.config_set("maxmemory", 1)
+    operator.config_set("maxmemory", 1)
     leased = await blog.leased()
     assert await blog.settle(leased, "delivered")
-    with redis.Redis.from_url(redis_url) as client:
-        client.config_set("maxmemory", 0)
+    operator.config_set("maxmemory", 0)

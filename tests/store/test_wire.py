@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -72,7 +73,8 @@ async def dropping(server, redis_url, tmp_path):
     """A wire through such a proxy."""
     proxy = Dropping(server.socket)
     listener = await asyncio.start_unix_server(proxy.serve, tmp_path / "proxy")
-    wire = Wire(connect(f"unix://{tmp_path}/proxy"), Scripts())
+    through = server.url.replace(quote(server.socket), quote(f"{tmp_path}/proxy"))
+    wire = Wire(connect(through), Scripts())
     await wire.execute("SET", "n", 0)
     yield proxy, wire
     await wire.close()

@@ -88,7 +88,7 @@ class World:
             if_spam=if_spam,
             if_not=if_spam.replace(b'"true"', b'"false"'),
         )
-        await self.parts.store.callbacks.keep("blog", self.id, callback)
+        await self.parts.store.callbacks.keep(stored.comment, callback)
         await self.parts.store.callbacks.watch("blog", "0-0")
 
     async def decide(self, action: Action) -> None:

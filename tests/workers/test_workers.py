@@ -11,6 +11,7 @@ import pytest
 
 from classifier import Classifier
 from service.ids import Secrets
+from service.pipeline.review import Review
 from service.pipeline.score import load_scorer
 from service.records import Draft, Policy, Site
 from service.services import Services
@@ -20,10 +21,16 @@ from service.store.queues import Filter
 from service.workers import rounds
 from service.workers.reap import reap
 from service.workers.remove import remove
-from service.workers.rescore import CODE, SLICE, rescore
+from service.workers.rescore import CODE, SLICE, Rescorer
 from service.workers.retain import retain
 from tests.store.builders import NOW, build, decided, passed, put
 from tests.store.invariants import violations
+
+
+async def rescore(services: Services) -> None:
+    """One round of a worker that has just started."""
+    await Rescorer().sweep(services)
+
 
 PLAIN = {"thresholds": {}, "signals": {}, "authors": {"hold_first": 0}}
 
@@ -237,3 +244,73 @@ async def test_an_interrupted_deletion_is_finished_by_a_worker(parts: Services) 
     assert [key async for key in parts.store.wire.client.scan_iter(pattern)] == []
     assert await parts.store.sites.all() == ["two"]
     assert await parts.store.sites.deleting() == []
+
+
+async def test_what_took_too_long_is_decided_again_where_it_may_take_its_time(
+    parts: Services, with_model: Services
+) -> None:
+    with_model.scorer.patience_s = 1e-6
+    accepted = await with_model.intake.submit(draft(1), "blog", idempotency=None, now=NOW)
+    assert [reason.code for reason in accepted.verdict.reasons] == ["check.timeout"]
+    await rescore(with_model)
+    stored = await parts.store.comments.read("blog", accepted.id)
+    assert stored is not None
+    assert (stored.status, stored.version) == ("approved", 2)
+    assert "model" not in stored.comment.verdict.checks
+
+
+async def test_a_round_is_bounded_and_the_next_one_goes_on(
+    parts: Services, with_model: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.workers.rescore.ROUND", 4)
+    monkeypatch.setattr("service.workers.rescore.SLICE", 3)
+    for i in range(10):
+        await parts.intake.submit(draft(i), "blog", idempotency=None, now=NOW + i)
+    rescorer, waiting = Rescorer(), []
+    for _ in range(3):
+        await rescorer.sweep(with_model)
+        waiting.append(await parts.store.queues.count("blog", "pending", Filter(reason=CODE)))
+    assert waiting == [6, 2, 0]
+    assert await violations(parts.store, "blog") == []
+
+
+async def test_what_a_human_put_back_or_looks_at_is_left_to_humans(
+    parts: Services, with_model: Services
+) -> None:
+    put_back, looked_at = [
+        (await parts.intake.submit(draft(i), "blog", idempotency=None, now=NOW)).id for i in (1, 2)
+    ]
+    stored = await parts.store.comments.read("blog", put_back)
+    assert stored is not None
+    await decided(parts.store, stored.comment, "approve")
+    await Review(parts.store).undo(
+        "blog", put_back, 2, actor="personal:ann", operation=None, now=NOW
+    )
+    leases = await parts.store.queues.claim("blog", count=2, ttl_ms=60_000, holder="ann")
+    await parts.store.queues.release("blog", put_back, holder="ann")
+    assert len(leases) == 2
+    await rescore(with_model)
+    for name, version in ((put_back, 3), (looked_at, 1)):
+        after = await parts.store.comments.read("blog", name)
+        assert after is not None
+        assert (after.status, after.version) == ("pending", version)
+
+
+async def test_what_was_tried_in_vain_is_tried_again_only_with_another_model(
+    parts: Services, with_model: Services
+) -> None:
+    text = msgspec.structs.replace(draft(1), body="poison")
+    accepted = await parts.intake.submit(text, "blog", idempotency=None, now=NOW)
+    assert with_model.scorer.model is not None
+    rescorer, model = Rescorer(), with_model.scorer.model
+    model.__class__ = Choosy
+    await rescorer.sweep(with_model)
+    model.__class__ = Classifier
+    await rescorer.sweep(with_model)  # the same model: not asked again
+    assert await parts.store.queues.count("blog", "pending", Filter(reason=CODE)) == 1
+    with_model.scorer.use(model, None, f"{model.version}@0123abcd")
+    await rescorer.sweep(with_model)
+    stored = await parts.store.comments.read("blog", accepted.id)
+    assert stored is not None
+    assert stored.status == "approved"
+    assert stored.comment.verdict.model == f"{model.version}@0123abcd"

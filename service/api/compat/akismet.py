@@ -21,7 +21,14 @@ from service.api.compat.akismet_usage import stats, usage_limit
 from service.api.compat.door import JSON, exact
 from service.api.problems import public
 from service.api.requests import Req, services
-from service.errors import Malformed, Throttled, TooLarge, Unavailable, WinnowError
+from service.errors import (
+    Malformed,
+    MethodNotAllowed,
+    Throttled,
+    TooLarge,
+    Unavailable,
+    WinnowError,
+)
 from service.ids import random_id
 
 REQUEST_MAX: Final = 1024 * 1024
@@ -35,7 +42,8 @@ RECHECK_S: Final = 120
 def refused(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A failure as Akismet's clients understand it; never a problem document."""
     failure = public(error)
-    if isinstance(failure, Throttled | Unavailable | TooLarge) or failure.status >= 500:
+    plain = Throttled | Unavailable | TooLarge | MethodNotAllowed
+    if isinstance(failure, plain) or failure.status >= 500:
         # No word that a client could take for an answer.
         return exact(failure.code, status=_status(failure), headers=failure.headers)
     return exact("invalid", headers={"X-akismet-debug-help": _one_line(failure)})

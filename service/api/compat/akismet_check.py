@@ -164,7 +164,7 @@ async def _queued(parts: Services, site: str, asked: Asked, draft: Draft) -> Che
     if asked.callback:
         # Decisions are looked at some seconds after they were made, so one that is made just now
         # finds what is kept here.
-        await parts.store.callbacks.keep(site, accepted.id, callback(asked, guid, answer))
+        await parts.store.callbacks.keep(stored.comment, callback(asked, guid, answer))
         await parts.store.callbacks.watch(site, f"{parts.now() - 60_000}-0")
     return Checked(answer, guid)
 

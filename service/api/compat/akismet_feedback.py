@@ -14,6 +14,7 @@ from service.api.compat.akismet_check import Admitted, count, identity
 from service.api.compat.akismet_request import Asked
 from service.errors import Conflict, NotFound
 from service.ids import from_uuid, random_id
+from service.pipeline.enqueue import author_key
 from service.pipeline.fields import is_blank
 from service.pipeline.review import Decision
 from service.records import STATUS_OF_ACTION, Action, Draft, Label, StoredComment
@@ -43,6 +44,7 @@ async def learn(parts: Services, caller: Admitted, asked: Asked, *, spam: bool) 
                 at=parts.now(),
                 language=draft.locale,
             ),
+            author=parts.secrets.author_id(site, author_key(draft)),
         )
     stored = await _find(parts, site, asked, draft)
     if stored is not None:
@@ -75,7 +77,7 @@ async def _decide(parts: Services, stored: StoredComment, action: Action) -> Non
         )
     except (Conflict, NotFound):
         return  # somebody was faster, or it is erased: theirs stands
-    told = await parts.store.callbacks.read(comment.site, comment.id)
+    told = await parts.store.callbacks.read(comment)
     if told is not None:
         told = msgspec.structs.replace(told, spam=action == "spam", waits=False, tries=0)
-        await parts.store.callbacks.keep(comment.site, comment.id, told)
+        await parts.store.callbacks.keep(comment, told)

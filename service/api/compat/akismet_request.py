@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from service.api.requests import Req, read_body
-from service.errors import Malformed, Unavailable
+from service.errors import Malformed, TooSlow, Unavailable
 from service.pipeline import fields
 from service.pipeline.fields import Wrong
 from service.records import Draft
@@ -134,7 +134,7 @@ async def read(request: Req) -> Asked:
     query = _form(request.scope["query_string"], "")
     try:
         raw = await read_body(request)
-    except Malformed as late:
+    except TooSlow as late:
         raise Unavailable(late.detail) from None  # no fault of the key, which `invalid` would say
     body = _parsed(request.headers.get("content-type", ""), raw)
     headers = request.headers

@@ -15,6 +15,8 @@ from service.store.usage import Counts, Usage, month_of
 SITES_MAX: Final = 500
 """Rows of `key-sites`, unless fewer are asked for."""
 ORDERS: Final = ("total", "spam", "ham", "missed_spam", "false_positives")
+_FORMULA: Final = tuple("=+-@\t\r\0＝＋－＠")
+_BLANK: Final = " \ufeff"
 CSV_HEAD: Final = "Site,Total API Calls,Spam,Ham,Missed Spam,False Positives,Is Revoked"
 STATS_MONTHS: Final = {"60-days": 3, "6-months": 7}
 """Months that a stretch of time touches; anything else is all that is kept."""
@@ -81,9 +83,14 @@ def _named(host: str, counts: Counts) -> dict[str, str | bool]:
     }
 
 
+def cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection): those get a quote."""
+    return f"'{text}" if text.lstrip(_BLANK)[:1] in _FORMULA else text
+
+
 def _csv(row: Row) -> str:
     host, counts = row
-    return ",".join((host, *map(str, msgspec.structs.astuple(counts)), "false"))
+    return ",".join((cell(host), *map(str, msgspec.structs.astuple(counts)), "false"))
 
 
 async def stats(usage: Usage, site: str, asked: Asked, now: int) -> bytes:

@@ -25,7 +25,8 @@ for _, fact in ipairs(facts) do
   if told.im ~= '1' and string.find(wanted, ' ' .. told.t .. ' ', 1, true) then
     local id, at = 'msg_' .. ARGV[1] .. '_' .. fact[1], tonumber(told.at)
     redis.call('HSET', KEYS[3], id, cmsgpack.pack(
-      {told.t, told.id, tonumber(told.v), told.s, told.f or '', at, 0, 0, 0, 0, ''}))
+      {told.t, told.id, tonumber(told.v), told.s, told.f or '', at, 0, 0, 0, 0, '',
+        told.tp or ''}))
     redis.call('ZADD', KEYS[4], at, id)
     redis.call('ZADD', KEYS[5], now, id)
   end

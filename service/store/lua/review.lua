@@ -10,14 +10,16 @@
 --      13 new blob ('' = same)  14 ms since submission ('' = not counted)  15 number of queues left
 --      16 '1' = test comment (author and page stay alone)  17 stats ttl, s  18 the decision to show
 --      19 '1' = imported: old news, told to no webhook  20 what counts the wait in the stats
+--      21 traceparent ('' = not traced)  22 audit entry: the history entry without its texts
 -- Returns {'done', version, entry} | {'replayed', version, entry} | {'mismatch'} | {'gone'}
 --       | {'stale', version, status, decision}
 if ARGV[2] ~= '' then
   local seen = redis.call('GET', KEYS[1])
   if seen then
-    local hash, version, entry = unpack(cmsgpack.unpack(seen))
+    local hash, version = unpack(cmsgpack.unpack(seen))
     if hash ~= ARGV[2] then return {'mismatch'} end
-    return {'replayed', version, entry}
+    -- Texts stand in the history only, so that erasing them there erases them.
+    return {'replayed', version, redis.call('LINDEX', KEYS[3], version - 2) or ''}
   end
 end
 local state = redis.call('HMGET', KEYS[2], 'v', 's', 'd')
@@ -46,10 +48,11 @@ redis.call('ZREM', KEYS[9], ARGV[6])
 redis.call('HDEL', KEYS[10], ARGV[6])
 redis.call('HDEL', KEYS[13], ARGV[6])
 redis.call('XADD', KEYS[6], '*', 't', ARGV[9], 'id', ARGV[6], 'v', version, 's', ARGV[5],
-  'f', ARGV[4], 'by', ARGV[10], 'at', ARGV[11], 'im', ARGV[19])
+  'f', ARGV[4], 'by', ARGV[10], 'at', ARGV[11], 'im', ARGV[19],
+  unpack(ARGV[21] ~= '' and {'tp', ARGV[21]} or {}))
 local head = redis.call('GET', KEYS[8]) or ''
-local hash = redis.sha1hex(head .. ARGV[6] .. version .. ARGV[8])
-redis.call('XADD', KEYS[7], '*', 'id', ARGV[6], 'v', version, 'e', ARGV[8], 'h', hash)
+local hash = redis.sha1hex(head .. ARGV[6] .. version .. ARGV[22])
+redis.call('XADD', KEYS[7], '*', 'id', ARGV[6], 'v', version, 'e', ARGV[22], 'h', hash)
 redis.call('SET', KEYS[8], hash)
 if ARGV[12] == '1' then
   redis.call('HINCRBY', KEYS[12], 'decided', 1)
@@ -62,6 +65,6 @@ if ARGV[14] ~= '' then
   redis.call('LTRIM', KEYS[11], 0, 999)
 end
 if ARGV[2] ~= '' then
-  redis.call('SET', KEYS[1], cmsgpack.pack({ARGV[2], version, ARGV[8]}), 'EX', ARGV[3])
+  redis.call('SET', KEYS[1], cmsgpack.pack({ARGV[2], version}), 'EX', ARGV[3])
 end
 return {'done', version, ARGV[8]}
