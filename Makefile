@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 NODE_CLIENTS := tests/compat/node tests/console/node
 
-.PHONY: serve test faults faults-long fuzz fuzz-long check audit sbom bench train semantic node-clients lock clean
+.PHONY: serve test faults faults-long fuzz fuzz-long check audit sbom bench rivals train semantic node-clients lock clean
 
 serve: $(VENV)/run.stamp  ## set up and start everything
 	@exec $(BIN)/winnow serve
@@ -45,6 +45,8 @@ build/sbom.json: requirements/run.txt pyproject.toml | $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp  ## the repeatable measurements of benchmarks/
 	$(BIN)/winnow bench
 
+rivals: .venv-rivals/stamp  ## what `make bench` compares Winnow with: FastAPI, scikit-learn, Isso, ONNX Runtime
+
 train: $(VENV)/run.stamp  ## train the classifier on DATA (a folder of NAME.jsonl.gz)
 	$(BIN)/winnow train --data $(DATA)
 
@@ -56,6 +58,7 @@ lock: $(VENV)/dev.stamp  ## renew the hash-pinned requirements from pyproject.to
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-deps requirements/semantic.in -o requirements/semantic.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/rivals.in -o requirements/rivals.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Winnow needs Python 3.11 or newer")'
@@ -72,6 +75,12 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 
 $(VENV)/semantic.stamp: requirements/semantic.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements/semantic.txt
+	@touch $@
+
+# Isso and its Markdown library have no wheels.
+.venv-rivals/stamp: requirements/rivals.txt
+	$(PYTHON) -m venv .venv-rivals
+	.venv-rivals/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-binary isso,misaka -r $<
 	@touch $@
 
 %/node_modules/.package-lock.json: %/package-lock.json

@@ -63,7 +63,7 @@ def ceiling(texts: list[str], processes: int) -> Iterator[Contestant]:
         ("/v1/comments", bodies.submission(k, text, "bench")) for k, text in enumerate(texts)
     ]
     with _store() as store:
-        given = {"WINNOW_TEST_SOCKET": store.socket}
+        given = {"WINNOW_TEST_STORE": store.admin_url}
         with _uvicorn(sys.executable, "ceiling:app", processes, given) as (url, pid):
             yield Contestant(url, Bodies(rows), "", Pids([*cpu.below(pid), store.pid], [store.pid]))
 
@@ -85,7 +85,7 @@ def usual(texts: list[str], processes: int, model: Path) -> Iterator[Contestant]
         ("/v1/comments", bodies.submission(k, text, "bench")) for k, text in enumerate(texts)
     ]
     with _store() as store:
-        given = {"WINNOW_TEST_SOCKET": store.socket, "WINNOW_TEST_MODEL": str(model)}
+        given = {"WINNOW_TEST_STORE": store.admin_url, "WINNOW_TEST_MODEL": str(model)}
         with _uvicorn(str(RIVALS_PYTHON), "usual:app", processes, given) as (url, pid):
             yield Contestant(url, Bodies(rows), "", Pids([*cpu.below(pid), store.pid], [store.pid]))
 

@@ -2,7 +2,7 @@
 
 The arguments of `submit.lua` are taken once from the service's own code and then only given
 another id and another blob, so that the script does the work it does in Winnow.
-WINNOW_TEST_SOCKET names the server's UNIX socket.
+WINNOW_TEST_STORE is the server's URL.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import os
 import time
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from pipelined import Pipelined
@@ -18,6 +19,7 @@ from pipelined import Pipelined
 from service.ids import Sequence
 from service.records import Comment, Private, Submission, Verdict
 from service.store import codec
+from service.store.author_keys import AuthorKeys
 from service.store.comments import Comments
 from service.store.keys import SiteKeys
 from service.store.scripts import Scripts
@@ -70,7 +72,7 @@ async def _template(comment_id: str, now: int) -> Template:
         verdict=Verdict(outcome="approve", policy_version=1, model="none", reasons=()),
     )
     recorder = _Recorder()
-    comments = Comments(recorder, codec.Sealed(bytes(32)))  # type: ignore[arg-type]
+    comments = Comments(recorder, AuthorKeys(recorder, bytes(32)))  # type: ignore[arg-type]
     await comments.submit(
         comment,
         "approved",
@@ -120,8 +122,10 @@ class App:
 
     @staticmethod
     async def _open() -> tuple[Pipelined, Template, Sequence, str]:
-        connection = await Pipelined.open(os.environ["WINNOW_TEST_SOCKET"])
+        at = urlsplit(os.environ["WINNOW_TEST_STORE"])
+        connection = await Pipelined.open(unquote(at.path))
         scripts, now = Scripts(), time.time_ns() // 1_000_000
+        await connection.call("AUTH", at.username, at.password)
         await connection.call("SCRIPT", "LOAD", scripts._texts["submit"])
         await connection.call("HSETNX", SiteKeys(SITE).config(), "version", 1)
         ids = Sequence()

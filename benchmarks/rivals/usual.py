@@ -2,7 +2,7 @@
 
 Pydantic validates, a `TfidfVectorizer` and two `LogisticRegression` score, a threshold decides, one
 MULTI pipeline stores the comment, its place in the queue and an event. Environment:
-WINNOW_TEST_SOCKET (the server's UNIX socket) and WINNOW_TEST_MODEL (what `usual_model.py` wrote).
+WINNOW_TEST_STORE (the server's URL) and WINNOW_TEST_MODEL (what `usual_model.py` wrote).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Submission(BaseModel):
 
 app = FastAPI()
 vectors, models = usual_model.load(Path(os.environ["WINNOW_TEST_MODEL"]))
-store = redis.asyncio.Redis(unix_socket_path=os.environ["WINNOW_TEST_SOCKET"])
+store = redis.asyncio.Redis.from_url(os.environ["WINNOW_TEST_STORE"])
 
 
 @app.post("/v1/comments", status_code=201)

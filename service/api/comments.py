@@ -26,7 +26,7 @@ from service.api.requests import (
 from service.errors import NotFound, OriginNotAllowed, PreconditionFailed, invalid
 from service.pipeline import validate
 from service.records import StoredComment
-from service.store.comments import Idempotency
+from service.store.idempotency import Idempotency
 from service.throttle import client_ip
 
 

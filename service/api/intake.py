@@ -33,7 +33,7 @@ from service.pipeline.rules import Rules
 from service.pipeline.submit import Accepted
 from service.records import Credential, Draft, Submission
 from service.services import Services
-from service.store.comments import Idempotency
+from service.store.idempotency import Idempotency
 from service.throttle import BY_KEY, client_ip
 
 FORM: Final = "application/x-www-form-urlencoded"

@@ -20,7 +20,7 @@ from service.pipeline.queues import Ask, find_places
 from service.pipeline.review import Decision, Review
 from service.records import Action, Entry, Status
 from service.store import Store
-from service.store.comments import mismatch
+from service.store.idempotency import mismatch
 from service.store.operations import Operation
 
 MOST: Final = 10_000

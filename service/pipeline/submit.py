@@ -23,8 +23,9 @@ from service.pipeline.rules import RuleBook, Rules
 from service.pipeline.score import Scorer
 from service.records import Comment, Draft, Entry, Facts, Scored, Status, StoredComment, Verdict
 from service.store import Store
-from service.store.comments import ConfigChanged, Idempotency, SiteGone, Surroundings
+from service.store.comments import ConfigChanged, SiteGone, Surroundings
 from service.store.decisions import Done, Step
+from service.store.idempotency import Idempotency
 
 ATTEMPTS = 5
 """How often a comment is decided again because its site's rules kept changing under it."""

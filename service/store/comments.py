@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from service import tracing
-from service.errors import IdempotencyMismatch, Unavailable
+from service.errors import Unavailable
 from service.ids import short_hash
 from service.records import (
     AuthorRecord,
     Comment,
-    FieldError,
     Lease,
     Private,
     RejectionRule,
@@ -25,24 +23,11 @@ from service.records import (
 from service.store import author_keys, codec
 from service.store.author_keys import AuthorKeys, opened, unopened
 from service.store.connect import Wire
+from service.store.idempotency import Idempotency, mismatch, replayed
 from service.store.keys import BAND, IDEMPOTENCY_S, STATS_S, SiteKeys
 from service.store.places import queues_of, score_of
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-
-
-class Idempotency(Struct, frozen=True):
-    """A caller's Idempotency-Key (hashed) and the hash of the body it came with."""
-
-    key: str
-    body: bytes
-    """16 bytes."""
-    kept_s: int = IDEMPOTENCY_S
-
-    @classmethod
-    def of(cls, key: str, body: bytes) -> Idempotency:
-        """From a caller's key and the body it came with."""
-        return cls(short_hash(key), hashlib.sha256(body).digest()[:16])
 
 
 class Surroundings(Struct, frozen=True):
@@ -126,7 +111,9 @@ class Comments:
                 keys.author(author),
                 keys.page(short_hash(page)),
                 keys.text(fingerprint),
-                *(keys.by_author(one, author) for one in ("approved", "rejected", "spam")),
+                keys.by_author("approved", author),
+                keys.by_author("rejected", author),
+                keys.by_author("spam", author),
                 keys.comment(parent or ""),
                 remembered,
             ],
@@ -335,26 +322,6 @@ def _earlier(outcome: list[Any]) -> bytes | None:
             raise ConfigChanged
         case _:
             raise SiteGone
-
-
-def mismatch() -> IdempotencyMismatch:
-    """The error for a key that was used for another body."""
-    return IdempotencyMismatch(
-        (
-            FieldError(
-                "", "idempotency_mismatch", "this Idempotency-Key was used for another request"
-            ),
-        )
-    )
-
-
-def replayed(record: bytes | None, idempotency: Idempotency) -> bytes | None:
-    """The answer inside an idempotency record, if it belongs to the same body."""
-    if record is None:
-        return None
-    if not record.startswith(idempotency.body):
-        raise mismatch()
-    return record[len(idempotency.body) :]
 
 
 def _int(value: bytes | None) -> int | None:

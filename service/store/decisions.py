@@ -12,9 +12,10 @@ from service.errors import NotFound
 from service.ids import short_hash
 from service.records import Comment, Entry, Policy, Status, StoredComment
 from service.store import codec
-from service.store.comments import HOUR_MS, mismatch
+from service.store.comments import HOUR_MS
 from service.store.connect import Wire
 from service.store.flow import waited
+from service.store.idempotency import mismatch
 from service.store.keys import IDEMPOTENCY_S, STATS_S, SiteKeys
 from service.store.places import queues_of, score_of
 

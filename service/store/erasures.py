@@ -16,9 +16,9 @@ from service.errors import NotFound
 from service.ids import short_hash
 from service.records import QUEUES, Comment, Entry, Status
 from service.store import codec
-from service.store.comments import Idempotency
 from service.store.connect import Wire
 from service.store.decisions import without_texts
+from service.store.idempotency import Idempotency
 from service.store.keys import ERASURE_S, REWRITE_WANTED, SiteKeys
 from service.store.places import queues_of
 

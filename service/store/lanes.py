@@ -289,8 +289,10 @@ async def _asked(connection: Any, commands: Sequence[tuple[Any, ...]]) -> list[A
         redis.ConnectionError: it broke.
     """
     deadline_s, connection.socket_timeout = connection.socket_timeout, None
+    # Waiting for replicas is no hanging: the server says itself how long that may take.
+    waits_ms = sum(command[-1] for command in commands[-2:] if command[0] in ("WAIT", "WAITAOF"))
     try:
-        async with asyncio.timeout(deadline_s):
+        async with asyncio.timeout(deadline_s and deadline_s + waits_ms / 1000):
             await connection.send_packed_command(connection.pack_commands(commands))
             return [await _answer(connection) for _ in commands]
     except TimeoutError:

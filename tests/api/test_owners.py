@@ -23,6 +23,9 @@ def test_a_site_is_made_read_changed_and_deleted(winnow: Winnow) -> None:
     assert made.json() | {"created_at": ""} == {
         "id": name, "name": "My shop", "origins": [ORIGIN], "created_at": "",
         "akismet_queue": False,
+        "retention": {
+            "refused_days": 30, "approved_days": None, "private_days": 30, "audit_days": 400,
+        },
     }  # fmt: skip
     changed = winnow.admin("PATCH", path, json={"origins": []})
     assert (changed.json()["name"], changed.json()["origins"]) == ("My shop", [])

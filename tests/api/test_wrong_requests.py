@@ -317,7 +317,7 @@ def test_akismets_door_never_answers_with_a_problem_document(winnow: Winnow, pat
     assert answer.status_code in (200, 405)
 
 
-@pytest.mark.parametrize("key", ["", " ", '""', "x" * 256])
+@pytest.mark.parametrize("key", ["", '""', "x" * 256])
 def test_a_batch_with_an_unusable_idempotency_key_is_refused(winnow: Winnow, key: str) -> None:
     sent = {"items": [comment()]}
     answer = winnow.site().ask(

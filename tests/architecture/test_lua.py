@@ -129,6 +129,7 @@ def test_only_intake_is_refused_when_memory_is_full() -> None:
     flags = {name: text.splitlines()[0].partition("flags=")[2] for name, text in SCRIPTS.items()}
     assert [name for name, flag in flags.items() if not flag] == ["label", "submit"]
     assert [name for name, flag in flags.items() if flag == "no-writes"] == [
+        "around",
         "configuration",
         "page",
     ]

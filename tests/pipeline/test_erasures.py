@@ -24,7 +24,7 @@ from service.records import Draft, Label, Policy, Site, StoredComment
 from service.services import Services
 from service.store import erasure_file
 from service.store.callbacks import Callback
-from service.store.comments import Idempotency
+from service.store.idempotency import Idempotency
 from service.store.keys import SiteKeys
 from service.store.notes import Note
 from tests.conftest import ROOT, SECRET, until

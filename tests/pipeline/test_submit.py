@@ -17,7 +17,7 @@ from service.pipeline.submit import Accepted
 from service.records import Ban, Draft, Policy, Site
 from service.services import Services
 from service.settings import Settings
-from service.store.comments import Idempotency
+from service.store.idempotency import Idempotency
 from service.store.keys import SiteKeys
 from tests.store.invariants import violations
 

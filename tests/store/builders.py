@@ -19,8 +19,8 @@ from service.records import (
     Verdict,
 )
 from service.store import Store
-from service.store.comments import Idempotency
 from service.store.decisions import Done, Lost, Step
+from service.store.idempotency import Idempotency
 
 NOW = 1_760_000_000_000
 AUTHOR = "a" * 22

@@ -17,7 +17,7 @@ from service.store import Store, codec
 from service.store.api_keys import digest
 from service.store.connect import BATCH
 from service.store.keys import MODERATORS, SITES, SITES_DELETING, SiteKeys, session
-from service.store.limits import Rate, Taken
+from service.store.limits import Bucket, Rate, Taken
 from service.store.sessions import IDLE_S, LONGEST_S
 from service.store.sites import BANS_MAX, GONE
 from tests.store.builders import NOW, all_of, build, make_site, passed, put
@@ -196,8 +196,8 @@ async def test_a_site_of_many_keys_is_removed_whole_and_its_neighbour_not(store:
     await make_site(store)
     await make_site(store, "blog-two")
     neighbour = sorted(await left_of(store, "blog-two"))
-    rows = {SiteKeys("blog").text(str(i)): "1" for i in range(3000)}
-    await store.wire.client.mset(rows)
+    for i in range(3000):
+        store.wire.execute("SET", SiteKeys("blog").text(str(i)), "1")
     await store.sites.delete("blog")
     assert await left_of(store, "blog") == []
     assert sorted(await left_of(store, "blog-two")) == neighbour
@@ -377,13 +377,13 @@ def test_of_a_crowd_exactly_the_burst_is_let_through(server: object, burst: int,
     from service.ids import Secrets, random_id
 
     async def scenario() -> list[Taken]:
-        store = Store(server.url, Secrets(bytes(32)))  # type: ignore[attr-defined]
+        store = Store(server.url, Secrets(bytes(range(32))))  # type: ignore[attr-defined]
         await store.open()
         try:
             # So slow a refill that none comes while the test runs.
             rate, name = Rate(burst=burst, window_s=86_400), random_id()
-            asks = [store.limits.take("test", name, rate) for _ in range(burst + more)]
-            return await asyncio.gather(*asks)
+            asks = [store.limits.take([Bucket("test", name, rate)]) for _ in range(burst + more)]
+            return [one for (one,) in await asyncio.gather(*asks)]
         finally:
             await store.close()
 
@@ -395,17 +395,17 @@ def test_of_a_crowd_exactly_the_burst_is_let_through(server: object, burst: int,
 
 async def test_a_limit_tells_when_to_come_back_and_then_lets_one_through(store: Store) -> None:
     rate = Rate(burst=2, window_s=1)
-    taken = [await store.limits.take("test", "a", rate) for _ in range(3)]
+    taken = [(await store.limits.take([Bucket("test", "a", rate)]))[0] for _ in range(3)]
     assert [one.allowed for one in taken] == [True, True, False]
     assert 0 < taken[2].retry_ms <= 500
     seconds, micros = await store.wire.client.time()
     due = seconds * 1000 + micros // 1000 + taken[2].retry_ms + 1
     await passed(store, due)
-    assert (await store.limits.take("test", "a", rate)).allowed
+    assert (await store.limits.take([Bucket("test", "a", rate)]))[0].allowed
 
 
 async def test_buckets_of_different_names_are_apart(store: Store) -> None:
     rate = Rate(burst=1, window_s=3600)
-    assert (await store.limits.take("test", "a", rate)).allowed
-    assert (await store.limits.take("test", "b", rate)).allowed
-    assert not (await store.limits.take("test", "a", rate)).allowed
+    assert (await store.limits.take([Bucket("test", "a", rate)]))[0].allowed
+    assert (await store.limits.take([Bucket("test", "b", rate)]))[0].allowed
+    assert not (await store.limits.take([Bucket("test", "a", rate)]))[0].allowed

@@ -250,7 +250,9 @@ async def test_what_took_too_long_is_decided_again_where_it_may_take_its_time(
     parts: Services, with_model: Services
 ) -> None:
     with_model.scorer.patience_s = 1e-6
-    accepted = await with_model.intake.submit(draft(1), "blog", idempotency=None, now=NOW)
+    # Words never met before, and enough of them to take several ticks of the clock.
+    long = msgspec.structs.replace(draft(1), body=" ".join(f"w{i * 7919:x}" for i in range(1400)))
+    accepted = await with_model.intake.submit(long, "blog", idempotency=None, now=NOW)
     assert [reason.code for reason in accepted.verdict.reasons] == ["check.timeout"]
     await rescore(with_model)
     stored = await parts.store.comments.read("blog", accepted.id)

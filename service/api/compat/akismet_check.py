@@ -31,7 +31,7 @@ from service.pipeline.rules import Rules
 from service.records import Draft
 from service.services import Services
 from service.store.callbacks import Callback
-from service.store.comments import Idempotency
+from service.store.idempotency import Idempotency
 from service.store.keys import CALLBACK_S
 from service.store.usage import What
 

@@ -285,7 +285,7 @@ async def judge_idempotency(looking: Looking, names: list[str]) -> None:
 
 
 BODY_BYTES = 16
-"""An idempotency record begins with so much of the body's hash (`comments.Idempotency`)."""
+"""An idempotency record begins with so much of the body's hash (`idempotency.Idempotency`)."""
 _any = msgspec.msgpack.Decoder().decode
 
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import Any, Final
 
 from redis.exceptions import ConnectionError as Unreachable
-from redis.exceptions import ResponseError
+from redis.exceptions import ExecAbortError, OutOfMemoryError, ResponseError
 from redis.exceptions import TimeoutError as TooSlow
 
 from service.errors import Unavailable
@@ -88,17 +88,25 @@ class Looking:
         """The answers to reading commands about this site, of one moment."""
         for left in reversed(range(PATIENCE)):
             try:
-                pipe = self.wire.client.pipeline(transaction=True)
-                for command in commands:
-                    pipe.execute_command(*command)
-                answers: list[Any] = await pipe.execute()
+                return await self._at_once(commands, transaction=True)
+            except (OutOfMemoryError, ExecAbortError):
+                # Redis 7.0 refuses even reads inside MULTI while its memory is full; then nobody
+                # writes much, either.
+                return await self._at_once(commands, transaction=False)
             except (Unreachable, TooSlow, OSError) as error:
                 if not left:
                     raise Unavailable("The store went away while it was checked.") from error
                 await asyncio.sleep(AGAIN_S)
-            else:
-                return answers
         raise AssertionError("unreachable")
+
+    async def _at_once(
+        self, commands: Sequence[tuple[Any, ...]], *, transaction: bool
+    ) -> list[Any]:
+        pipe = self.wire.client.pipeline(transaction=transaction)
+        for command in commands:
+            pipe.execute_command(*command)
+        answers: list[Any] = await pipe.execute()
+        return answers
 
     async def rest(self) -> None:
         """Lets others have the store for a while."""

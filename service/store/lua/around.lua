@@ -7,11 +7,10 @@
 -- Returns {config version, {pending, approved, rejected, spam, first_at, key}, page's first_at, times
 --      the text was sent, recently approved, recently refused, {parent's status, blob}, record}
 local author = redis.call('HMGET', KEYS[2], 'pending', 'approved', 'rejected', 'spam', 'first_at', ARGV[3])
-local function recent(key) return redis.call('ZCOUNT', key, ARGV[1], ARGV[2]) end
 -- Most authors are new or have one comment: what they never had need not be counted.
-local approved = author[2] and author[2] ~= '0' and recent(KEYS[5]) or 0
-local refused = author[3] and author[3] ~= '0' and recent(KEYS[6]) or 0
-if author[4] and author[4] ~= '0' then refused = refused + recent(KEYS[7]) end
+local approved = author[2] and redis.call('ZCOUNT', KEYS[5], ARGV[1], ARGV[2]) or 0
+local refused = author[3] and redis.call('ZCOUNT', KEYS[6], ARGV[1], ARGV[2]) or 0
+if author[4] then refused = refused + redis.call('ZCOUNT', KEYS[7], ARGV[1], ARGV[2]) end
 return {
   redis.call('HGET', KEYS[1], 'version'),
   author,
