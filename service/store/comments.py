@@ -107,24 +107,16 @@ class Comments:
         ) = await self._wire.script(
             "around",
             [
-                keys.config(),
-                keys.author(author),
-                keys.page(short_hash(page)),
-                keys.text(fingerprint),
-                keys.by_author("approved", author),
-                keys.by_author("rejected", author),
-                keys.by_author("spam", author),
-                keys.comment(parent or ""),
-                remembered,
+                keys.config(), keys.author(author), keys.page(short_hash(page)),
+                keys.text(fingerprint), keys.by_author("approved", author),
+                keys.by_author("rejected", author), keys.by_author("spam", author),
+                keys.comment(parent or ""), remembered,
             ],
             [
-                now - rejection.days * DAY_MS,
-                BAND,
-                author_keys.FIELD,
-                int(parent is not None),
-                int(idempotency is not None),
+                now - rejection.days * DAY_MS, BAND, author_keys.FIELD,
+                int(parent is not None), int(idempotency is not None),
             ],
-        )
+        )  # fmt: skip
         if record is not None:
             # What is answered again must be as safe as what was answered first.
             await self._wire.execute("GET", remembered, acknowledges=True)
