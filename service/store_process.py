@@ -28,6 +28,7 @@ class StoreProcess:
         self._settings = settings
         self._board = board
         self._ballast = Ballast(settings.data_dir.absolute())
+        self._dropped = False
         self._starting: asyncio.Future[embedded.EmbeddedServer] | None = None
         self._server: embedded.EmbeddedServer | None = None
 
@@ -91,7 +92,10 @@ class StoreProcess:
     def _keep_ballast(self) -> None:
         with suppress(OSError):
             if self._ballast.restore(self._settings.disk_reserve):
-                _log.info("ballast kept", size=self._ballast.size())
+                # The first one of a start is no news; one that comes back is.
+                say = _log.info if self._dropped else _log.debug
+                say("ballast kept", size=self._ballast.size())
+                self._dropped = False
         self._board.tell("ballast", int(self._ballast.kept))
 
     def _make_room(self) -> None:
@@ -99,6 +103,7 @@ class StoreProcess:
         with suppress(OSError):
             if self._ballast.drop():
                 _log.error("ballast dropped: the disk is full")
+                self._dropped = True
                 self._board.tell("ballast", 0)
 
     async def close(self, *, for_good: bool = False) -> None:

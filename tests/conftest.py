@@ -215,6 +215,8 @@ def comment(**fields: Any) -> dict[str, Any]:
 class Winnow:
     """`winnow serve` on a data folder of its own."""
 
+    lasting = False
+    """Whether it runs until the session ends, and not only until its module does."""
     admin_key = "ak_" + "0123456789abcdef" * 2
 
     def __init__(self, home: Path, *, stderr: int | None = None, **environ: str) -> None:
@@ -320,23 +322,44 @@ class Winnow:
 def launch_winnow(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., Winnow]]:
-    """Starts services of their own, for tests that break one."""
+    """Starts services of their own, for tests that break one; each ends with its module."""
     running: list[Winnow] = []
 
-    def launch(home: Path | None = None, **options: Any) -> Winnow:
-        running.append(Winnow(home or tmp_path_factory.mktemp("winnow"), **options))
-        return running[-1]
+    def launch(home: Path | None = None, *, lasting: bool = False, **options: Any) -> Winnow:
+        made = Winnow(home or tmp_path_factory.mktemp("winnow"), **options)
+        made.lasting = lasting
+        running.append(made)
+        return made
 
+    launch.running = running  # type: ignore[attr-defined]
     yield launch
+    stop_all(running)
+
+
+def stop_all(running: list[Winnow]) -> None:
+    """Ends services side by side."""
+    for winnow in running:
+        if winnow.process.poll() is None:
+            winnow.process.send_signal(signal.SIGTERM)
     for winnow in running:
         with contextlib.suppress(subprocess.TimeoutExpired):
             winnow.stop()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def leave_no_service_behind(launch_winnow: Any) -> Iterator[None]:
+    """A machine full of services that no test needs any more is slow for all that follow."""
+    yield
+    done = [winnow for winnow in launch_winnow.running if not winnow.lasting]
+    stop_all(done)
+    for winnow in done:
+        launch_winnow.running.remove(winnow)
+
+
 @pytest.fixture(scope="session")
 def winnow(launch_winnow: Callable[..., Winnow]) -> Winnow:
     """The service all tests of a session share; each makes sites of its own."""
-    return launch_winnow()
+    return launch_winnow(lasting=True)
 
 
 @pytest.fixture

@@ -98,6 +98,9 @@ class Store:
             await secret_mark.check(self.wire, self._secrets)
         except (RedisError, OSError, Unavailable) as error:
             log.get("store").warning("store_away", error=type(error).__name__)
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Waits for writes under way, then disconnects."""

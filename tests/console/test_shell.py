@@ -21,6 +21,7 @@ FORMS = {
     "/console/webhooks/x": {"do": "remove"},
     "/console/keys": {"kind": "secret"},
     "/console/keys/x/revoke": {},
+    "/console/keys/x/rotate": {},
     "/console/moderators": {"name": "A", "email": "a@b.example", "role": "viewer"},
     "/console/moderators/x": {"do": "remove"},
     "/console/account": {"do": "others"},

@@ -224,7 +224,7 @@ def test_metrics_stand_in_memory_so_that_a_full_disk_ends_no_process(
     """They are mapped files: on a full disk a write to one ended its process with SIGBUS."""
     if not os.access("/dev/shm", os.W_OK):
         pytest.skip("this machine has no place for files in memory")
-    monkeypatch.delenv(METRICS_VARIABLE, raising=False)
+    monkeypatch.setenv(METRICS_VARIABLE, "")  # so that it is as before when this test ends
     with _metrics_folder(Settings(data_dir=tmp_path), "all") as clear:
         clear()
         place = Path(os.environ[METRICS_VARIABLE])

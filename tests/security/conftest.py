@@ -16,6 +16,7 @@ _networks = itertools.count(1)
 def limited(launch_winnow: Callable[..., Winnow]) -> Winnow:
     """One web process with all limits on, which believes X-Forwarded-For."""
     return launch_winnow(
+        lasting=True,
         WINNOW_RATE_LIMITS="on",
         WINNOW_WEB_PROCESSES="1",
         WINNOW_TRUSTED_PROXIES="127.0.0.0/8",

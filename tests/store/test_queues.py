@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.ids import Secrets
-from service.store import Store, embedded
+from service.store import Store
 from service.store.keys import BAND, SiteKeys
 from service.store.queues import Filter, Position, Sort
+from tests.conftest import SECRET
 from tests.store.builders import (
     NOW,
     all_of,
@@ -55,13 +56,13 @@ async def walk(store: Store, site: str, sort: Sort, limit: int, narrowed: Filter
     sort=st.sampled_from(["priority", "oldest", "newest"]),
 )
 def test_pages_in_every_order_give_each_comment_once_and_in_order(
-    server: embedded.EmbeddedServer,
+    redis_url: str,
     places: list[tuple[int, int]],
     limit: int,
     sort: Sort,
 ) -> None:
     async def scenario() -> None:
-        store = Store(server.url, Secrets(bytes(32)))
+        store = Store(redis_url, Secrets(SECRET))
         await store.open()
         try:
             key = SiteKeys("order").queue("pending")
