@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+WITH_DATA = $(if $(wildcard $(DATA)/*.jsonl.gz),--data $(DATA))
 NODE_CLIENTS := tests/compat/node tests/console/node
 
-.PHONY: serve test faults faults-long fuzz fuzz-long check audit sbom bench rivals train semantic node-clients lock clean
+.PHONY: serve test faults faults-long fuzz fuzz-long check audit sbom bench bench-long rivals train semantic node-clients lock clean
 
 serve: $(VENV)/run.stamp  ## set up and start everything
 	@exec $(BIN)/winnow serve
@@ -42,10 +43,18 @@ build/sbom.json: requirements/run.txt pyproject.toml | $(VENV)/dev.stamp
 	@mkdir -p build
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o $@ requirements/run.txt
 
-bench: $(VENV)/dev.stamp  ## the repeatable measurements of benchmarks/
-	$(BIN)/winnow bench
+bench: $(VENV)/dev.stamp  ## ten minutes of measurements (after `make rivals`, beside others): build/bench/performance.md
+	@mkdir -p build/bench
+	$(BIN)/winnow bench --plan benchmarks/short.toml $(WITH_DATA) > build/bench/short.json; \
+	ended=$$?; $(BIN)/python benchmarks/report.py build/bench/short.json --into build/bench && exit $$ended
 
-rivals: .venv-rivals/stamp  ## what `make bench` compares Winnow with: FastAPI, scikit-learn, Isso, ONNX Runtime
+bench-long: $(VENV)/dev.stamp  ## all measurements, with up to a million comments: some hours
+	@mkdir -p build/bench
+	$(BIN)/winnow bench --plan benchmarks/long.toml $(WITH_DATA) > build/bench/long.json; \
+	ended=$$?; $(BIN)/python benchmarks/report.py build/bench/long.json --into build/bench && exit $$ended
+
+rivals: .venv-rivals/stamp $(VENV)/run.stamp  ## what `make bench` compares Winnow with: FastAPI, scikit-learn, Isso, ONNX Runtime
+	$(BIN)/winnow bench usual_models $(WITH_DATA)
 
 train: $(VENV)/run.stamp  ## train the classifier on DATA (a folder of NAME.jsonl.gz)
 	$(BIN)/winnow train --data $(DATA)

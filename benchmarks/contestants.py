@@ -62,7 +62,7 @@ def ceiling(texts: list[str], processes: int) -> Iterator[Contestant]:
     rows: list[tuple[str, object]] = [
         ("/v1/comments", bodies.submission(k, text, "bench")) for k, text in enumerate(texts)
     ]
-    with _store() as store:
+    with store_alone() as store:
         given = {"WINNOW_TEST_STORE": store.admin_url}
         with _uvicorn(sys.executable, "ceiling:app", processes, given) as (url, pid):
             yield Contestant(url, Bodies(rows), "", Pids([*cpu.below(pid), store.pid], [store.pid]))
@@ -84,7 +84,7 @@ def usual(texts: list[str], processes: int, model: Path) -> Iterator[Contestant]
     rows: list[tuple[str, object]] = [
         ("/v1/comments", bodies.submission(k, text, "bench")) for k, text in enumerate(texts)
     ]
-    with _store() as store:
+    with store_alone() as store:
         given = {"WINNOW_TEST_STORE": store.admin_url, "WINNOW_TEST_MODEL": str(model)}
         with _uvicorn(str(RIVALS_PYTHON), "usual:app", processes, given) as (url, pid):
             yield Contestant(url, Bodies(rows), "", Pids([*cpu.below(pid), store.pid], [store.pid]))
@@ -132,7 +132,7 @@ def ask(url: str, key: str, path: str, content: Any = None, method: str = "POST"
 
 
 @contextlib.contextmanager
-def _store() -> Iterator[embedded.EmbeddedServer]:
+def store_alone() -> Iterator[embedded.EmbeddedServer]:
     """A server as `winnow serve` starts it."""
     with tempfile.TemporaryDirectory(prefix="winnow-bench-") as folder:
         server = embedded.start(Settings(data_dir=Path(folder)))

@@ -2,9 +2,8 @@
 
     python benchmarks/doors.py --data DIR [--rate 200] [--seconds 30] [--web-processes 2]
 
-Requests leave on a fixed schedule whether or not earlier ones have been answered, and a request's
-time counts from when it was due: a stall is charged to every request that it delays (no coordinated
-omission). Texts are news comments and blog spam. Each call runs by itself; Coral's call is analyze
+Requests leave on a fixed schedule whether or not earlier ones have been answered (`steady.py`).
+Texts are news comments and blog spam. Each call runs by itself; Coral's call is analyze
 with its parameters, judged against Coral's own deadline of 800 ms. Prints one JSON object; times in
 milliseconds.
 """
@@ -13,23 +12,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import collections
 import gzip
 import json
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from client import Answer, Connection
+from client import Connection
 from running import running
+from steady import Pool, Request, steady
 
 SETS = ("toxic_spans", "blog3_rejected", "blog3_approved")
 CORAL_MS = 800.0
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": ""}
-Request = tuple[str, bytes, dict[str, str]]
 
 
 def texts(folder: Path, count: int) -> list[str]:
@@ -96,54 +93,6 @@ CALLS: dict[str, Callable[[str, str], Request]] = {
 }
 
 
-class Pool:
-    """Keep-alive connections; as many as requests are under way at once."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._at = host, port
-        self._free: list[Connection] = []
-        self.opened = 0
-
-    async def ask(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        """One request over a free connection."""
-        if self._free:
-            connection = self._free.pop()
-        else:
-            connection = Connection(*self._at, key="")
-            self.opened += 1
-        answer = await connection.ask("POST", path, raw=body, headers=headers)
-        self._free.append(connection)
-        return answer
-
-
-async def steady(pool: Pool, requests: list[Request], rate: float) -> dict[str, Any]:
-    """Sends the requests at `rate` a second and measures from when each was due."""
-    took: list[float] = []
-    answered: collections.Counter[int | str] = collections.Counter()
-    began = time.perf_counter() + 0.1
-
-    async def one(number: int, request: Request) -> None:
-        due = began + number / rate
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        try:
-            answered[(await pool.ask(*request)).status] += 1
-        except OSError as error:
-            answered[type(error).__name__] += 1
-        took.append((time.perf_counter() - due) * 1000)
-
-    await asyncio.gather(*(one(i, request) for i, request in enumerate(requests)))
-    took.sort()
-    share = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
-    times = {name: round(took[int(part * (len(took) - 1))], 2) for name, part in share.items()}
-    return {
-        "requests": len(requests),
-        "answered": dict(answered),
-        **times,
-        "max": round(took[-1], 2),
-        "connections": pool.opened,
-    }
-
-
 async def measure(args: argparse.Namespace, url: str, admin_key: str) -> dict[str, Any]:
     """Every call, one after the other."""
     where = urlsplit(url)
@@ -172,11 +121,12 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=200, help="requests a second")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--web-processes", type=int, default=2)
+    parser.add_argument("--json", action="store_true", help="one line instead of indented")
     args = parser.parse_args()
     with running(args.web_processes) as service:
         report = asyncio.run(measure(args, service.url, service.admin_key))
     settings = {"rate": args.rate, "seconds": args.seconds, "web_processes": args.web_processes}
-    print(json.dumps(settings | report, indent=2))
+    print(json.dumps(settings | report, indent=None if args.json else 2))
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ async def round_(
 
 
 def main() -> None:
-    """Prints one JSON line for each round."""
+    """Prints one JSON line for each round, with --json one object of them all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--honest", type=float, default=30, help="comments a second")
@@ -181,6 +181,7 @@ def main() -> None:
         default=0,
         help="niceness of service and honest readers, such as -10 where others use the machine",
     )
+    parser.add_argument("--json", action="store_true", help="one object at the end")
     parser.add_argument("--bad", nargs=5, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.bad:
@@ -196,10 +197,13 @@ def main() -> None:
         "WINNOW_LOG_LEVEL": "error",
     }
     with running(**settings) as service:
-        key = asyncio.run(site(service))
-        for _ in range(given.rounds):
-            for bad in (False, True):
-                print(json.dumps(asyncio.run(round_(service, key, given, bad))), flush=True)
+        key, rows = asyncio.run(site(service)), []
+        for bad in (False, True) * given.rounds:
+            rows.append(asyncio.run(round_(service, key, given, bad)))
+            if not given.json:
+                print(json.dumps(rows[-1]), flush=True)
+    if given.json:
+        print(json.dumps({"rounds": rows}))
 
 
 async def site(service: Running) -> str:

@@ -170,6 +170,7 @@ def main() -> None:
     parser.add_argument("--comments", type=int, default=6000)
     parser.add_argument("--requests", type=int, default=1500)
     parser.add_argument("--replicas", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="as it prints anyway")
     given = parser.parse_args()
     found: dict[str, Any] = {"store": {}, "web": {}}
     for masters in (1, 2, 3):

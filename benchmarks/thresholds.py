@@ -124,9 +124,13 @@ def percent(value: float | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--json", action="store_true", help="one line of JSON and no table")
     given = parser.parse_args()
     rows = corpus(row for row in read(given.data) if row.part == "dev")
     found = report(classifier.load(classifier.default_artifact()), rows)
+    if given.json:
+        print(json.dumps({"rows": found}))
+        return
     print(json.dumps(found, indent=1))
     print(f"\n{table(found)}\n\n* fewer than {FEWEST} positive texts: little more than a hint.")
 

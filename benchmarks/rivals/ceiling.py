@@ -25,6 +25,7 @@ from service.store.keys import SiteKeys
 from service.store.scripts import Scripts
 
 SITE = "ceiling"
+AUTHOR = "a" * 22
 _decode = msgspec.json.Decoder(Submission).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -60,19 +61,29 @@ class Template:
         return [len(keys), *keys, *args]
 
 
-async def _template(comment_id: str, now: int) -> Template:
+async def _author_key(connection: Pipelined, keys: AuthorKeys) -> bytes:
+    """The key of the one author; without it `submit.lua` would store the first comment only."""
+    place = SiteKeys(SITE).author(AUTHOR)
+    await connection.call("HSETNX", place, "key", keys.new(SITE, AUTHOR))
+    return bytes(await connection.call("HGET", place, "key"))
+
+
+async def template(connection: Pipelined, comment_id: str, now: int) -> Template:
+    """A call that stores a comment, with what it expects in the store."""
+    await connection.call("HSETNX", SiteKeys(SITE).config(), "version", 1)
     comment = Comment(
         id=comment_id,
         site=SITE,
         page="https://news.example/1",
-        author="a" * 22,
+        author=AUTHOR,
         name="Reader 1",
         body="",
         created_at=now,
         verdict=Verdict(outcome="approve", policy_version=1, model="none", reasons=()),
     )
     recorder = _Recorder()
-    comments = Comments(recorder, AuthorKeys(recorder, bytes(32)))  # type: ignore[arg-type]
+    author_keys = AuthorKeys(recorder, bytes(32))  # type: ignore[arg-type]
+    comments = Comments(recorder, author_keys)  # type: ignore[arg-type]
     await comments.submit(
         comment,
         "approved",
@@ -84,6 +95,7 @@ async def _template(comment_id: str, now: int) -> Template:
         idempotency=None,
         answer=b"",
         now=now,
+        key=await _author_key(connection, author_keys),
     )
     _, keys, args = recorder.call
     return Template(keys, args, comment, codec.encode(comment))
@@ -110,8 +122,8 @@ class App:
         comment_id = ids.next(time.time_ns() // 1_000_000, 1)
         blob = codec.encode(submission)
         outcome = await connection.call("EVALSHA", sha, *template.filled(comment_id, blob))
-        if isinstance(outcome, Exception):
-            raise outcome
+        if outcome != [b"stored"]:
+            raise RuntimeError(f"not stored: {outcome!r}")
         body = _encode({"id": comment_id, "status": "approved"})
         headers = [
             (b"content-type", b"application/json"),
@@ -127,9 +139,9 @@ class App:
         scripts, now = Scripts(), time.time_ns() // 1_000_000
         await connection.call("AUTH", at.username, at.password)
         await connection.call("SCRIPT", "LOAD", scripts._texts["submit"])
-        await connection.call("HSETNX", SiteKeys(SITE).config(), "version", 1)
         ids = Sequence()
-        return connection, await _template(ids.next(now, 1), now), ids, scripts.sha("submit")
+        filled = await template(connection, ids.next(now, 1), now)
+        return connection, filled, ids, scripts.sha("submit")
 
 
 app = App()

@@ -42,6 +42,10 @@ class Pipelined(asyncio.Protocol):
         self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
 
+    def close(self) -> None:
+        """Ends the connection."""
+        self._transport.close()
+
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
 

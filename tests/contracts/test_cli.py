@@ -574,6 +574,42 @@ def test_bench_runs_scripts_and_merges_what_they_say(tmp_path):
     assert refused(tmp_path / "data", *named, "other")[0] == 2
 
 
+def test_bench_follows_a_plan_and_names_the_data_where_they_are_wanted(tmp_path):
+    """A plan chooses what runs, in its order, with which arguments; no plan is exit code 65."""
+    folder, rows = tmp_path / "benchmarks", tmp_path / "rows"
+    folder.mkdir()
+    rows.mkdir()
+    said = "import json, sys\nassert __name__ == '__main__'\n"
+    said += "print(json.dumps({'got': sys.argv[1:]}))"
+    (folder / "first.py").write_text('"""Needs "--data"."""\n' + said)
+    (folder / "second.py").write_text('"""Needs none."""\n' + said)
+    (folder / "third.py").write_text('"""Is not planned."""\n' + said)
+    plan = tmp_path / "plan.toml"
+    plan.write_text('second = []\nfirst = ["--rounds", "1"]\n')
+    named = ("bench", "--folder", str(folder), "--plan", str(plan))
+    found = asked(tmp_path / "data", *named, "--data", str(rows))
+    assert list(found) == ["second", "first"]
+    assert found["first"]["got"] == ["--json", "--rounds", "1", "--data", str(rows)]
+    assert found["second"]["got"] == ["--json"]
+    assert list(asked(tmp_path / "data", *named, "third")) == ["third"]
+    listed = asked(tmp_path / "data", *named, "--list")["items"]
+    assert [row["name"] for row in listed] == ["second", "first"]
+    plan.write_text("other = []\n")
+    assert refused(tmp_path / "data", *named)[0] == 2
+    for wrong in ("first = 5\n", "first = [\n"):
+        plan.write_text(wrong)
+        assert refused(tmp_path / "data", *named)[0] == 65
+
+
+@pytest.mark.parametrize("name", ["short", "long"])
+def test_the_plans_of_the_source_tree_name_its_benchmarks(tmp_path, name):
+    """`make bench` and `make bench-long` begin with the machine they describe."""
+    plan = Path(__file__).parents[2] / "benchmarks" / f"{name}.toml"
+    listed = asked(tmp_path / "data", "bench", "--plan", str(plan), "--list")["items"]
+    assert listed[0]["name"] == "machine"
+    assert all(row["about"] for row in listed)
+
+
 # ------------------------------------------------------------------------------ doctor
 
 
