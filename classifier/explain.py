@@ -5,6 +5,7 @@ its pair with the token before, where they stand first, over the root of the num
 n-grams. Where the strongest window has a say, its tokens' shares weigh in as it does.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,10 +67,10 @@ class Parts(NamedTuple):
 
 def explain(model: "Classifier", text: str, label: int) -> Explanation:
     """The explanation of ``text`` for the label with that column."""
-    head, places, parts = _attribute(model, text, label)
-    found = zip(places, parts.shares.tolist(), strict=True)
+    head, read, parts = _attribute(model, text, label)
+    found = zip(read.places(), parts.shares.tolist(), strict=True)
     tokens = [Token(low, high, text[low:high], weight) for (low, high), weight in found]
-    place = int(np.flatnonzero(head.columns == label)[0])
+    place = head.places[label]
     bias = float(head.bias[place])
     margin = bias + float(parts.shares.sum()) - parts.penalty
     odds = margin * float(head.slope[place]) + float(head.offset[place])
@@ -88,31 +89,65 @@ def explain(model: "Classifier", text: str, label: int) -> Explanation:
 
 def spans(model: "Classifier", text: str, label: int, limit: int) -> list[Span]:
     """Up to ``limit`` spans of the words that raise the margin most, strongest first."""
-    _, places, parts = _attribute(model, text, label)
+    _, read, parts = _attribute(model, text, label)
     weights = parts.shares.tolist()
     floor = max(weights, default=0.0) * _NOTICEABLE
     if floor <= 0:
         return []
     ranked = sorted((-weight, k) for k, weight in enumerate(weights) if weight >= floor)
-    kept = dict.fromkeys(places[k] for _, k in ranked)
+    order = [k for _, k in ranked]
+    # Several tokens may come from one place, so that more than `limit` are looked at.
+    places = read.places_of(order[: 4 * limit])
+    kept = dict.fromkeys(places[k] for k in order[: 4 * limit])
     return list(kept)[:limit]
 
 
-def _attribute(model: "Classifier", text: str, label: int) -> tuple["Head", list[Span], Parts]:
-    """The head that scores the label, and of each token its place and its share."""
+class _Read(NamedTuple):
+    """A text that was read, for asking where its tokens stand."""
+
+    vocabulary: "Vocabulary"
+    text: str
+    reading: "Reading"
+
+    @property
+    def _repaired(self) -> bool:
+        return self.reading.language in (ENGLISH, UNKNOWN)
+
+    def places(self) -> list[Span]:
+        """Where each token comes from."""
+        if not len(self.reading.ids):
+            return []
+        if not self.reading.joined:
+            return self.vocabulary.places(self.text, repaired=self._repaired)
+        traced = fold_traced(self.text)
+        found = self.vocabulary.places(traced.text, repaired=self._repaired)
+        return [traced.origin(low, high) for low, high in found]
+
+    def places_of(self, tokens: Sequence[int]) -> dict[int, Span]:
+        """Where some of the tokens come from."""
+        if self.reading.joined:
+            every = self.places()
+            return {k: every[k] for k in tokens}
+        return self.vocabulary.places_of(self.text, tokens, repaired=self._repaired)
+
+
+def _attribute(model: "Classifier", text: str, label: int) -> tuple["Head", _Read, Parts]:
+    """The head that scores the label, what was read, and each token's share."""
     from classifier.model import LONGEST
 
     text = text[:LONGEST]
     vocabulary, reading = model.reading(text)
     which = model.head_for(reading, label)
     head = model.heads[which]
-    place = int(np.flatnonzero(head.columns == label)[0])
-    count = len(reading.ids)
+    place = head.places[label]
+    read, count = _Read(vocabulary, text, reading), len(reading.ids)
     if not count:
-        return head, [], Parts(np.zeros(0), 0.0, (0, 0))
-    added = model.additions(vocabulary, which, reading.ids, [0, count])
-    parts = _shares(head, place, running(added[:, [place, -1]]))
-    return head, _places(vocabulary, text, reading), parts
+        return head, read, Parts(np.zeros(0), 0.0, (0, 0))
+    sums = reading.sums.get(which)
+    if sums is None:
+        sums = running(model.additions(vocabulary, which, reading.ids, [0, count]))
+    parts = _shares(head, place, sums[:, [place, -1]])
+    return head, read, parts
 
 
 def _shares(head: "Head", place: int, sums: NDArray[np.float64]) -> Parts:
@@ -135,15 +170,6 @@ def _shares(head: "Head", place: int, sums: NDArray[np.float64]) -> Parts:
     if window.sum() - penalty > mixed.sum():
         return Parts(window, penalty, (first, last))
     return Parts(mixed, 0.0, (0, count))
-
-
-def _places(vocabulary: "Vocabulary", text: str, reading: "Reading") -> list[Span]:
-    repaired = reading.language in (ENGLISH, UNKNOWN)
-    if not reading.joined:
-        return vocabulary.places(text, repaired=repaired)
-    traced = fold_traced(text)
-    found = vocabulary.places(traced.text, repaired=repaired)
-    return [traced.origin(low, high) for low, high in found]
 
 
 def _without_links(model: "Classifier", text: str, label: int) -> float | None:

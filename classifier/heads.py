@@ -45,6 +45,8 @@ class Head:
 
     language: str
     columns: NDArray[np.intp]
+    places: dict[int, int]
+    """A label's column → its place in this head's arrays."""
     table: Table
     bias: Floats
     mix: Floats
@@ -55,9 +57,11 @@ class Head:
 
 def head(record: HeadRecord, weights: NDArray[np.int16]) -> Head:
     """The head of a record with its weights (rows, labels)."""
+    columns = [column(label) for label in record.labels]
     return Head(
         language=record.language,
-        columns=np.array([column(label) for label in record.labels], np.intp),
+        columns=np.array(columns, np.intp),
+        places={column: place for place, column in enumerate(columns)},
         table=Table(weights, np.array(record.scale, np.float32), record.shape),
         bias=np.array(record.bias, np.float32),
         mix=np.array(record.mix, np.float32),

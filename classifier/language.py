@@ -9,7 +9,10 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from classifier.library import identifier
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -101,7 +104,7 @@ def _by_markers(found: Sequence[int], words: int, languages: Sequence[str]) -> s
 def detect(text: str) -> str:
     """The language of a text by the library, as ISO 639-1, or ``und``."""
     plain = _plain(text)[:_LONGEST]
-    return str(_identifier().classify(plain)[0]) if plain else UNKNOWN
+    return str(_LIBRARY.open().classify(plain)[0]) if plain else UNKNOWN
 
 
 def foreign(text: str) -> bool:
@@ -112,7 +115,7 @@ def foreign(text: str) -> bool:
     words = " ".join(dict.fromkeys(_plain(text).split()))
     if not words:
         return False
-    ranked = _identifier().rank(words)
+    ranked = _LIBRARY.open().rank(words)
     (first, best), odds = ranked[0], dict(ranked)
     return str(first) != ENGLISH and best - odds[ENGLISH] > _SURE
 
@@ -122,11 +125,30 @@ def _plain(text: str) -> str:
     return _NOISE.sub(" ", text).strip().encode("utf-8", "replace").decode("utf-8")
 
 
-@cache
-def _identifier() -> "LanguageIdentifier":
-    """The library's model, read on first use (a quarter of a second), no pickle in it."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+class _Library:
+    """The library as this process has it: opened on first use."""
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    identifier.set_languages(_KNOWN.split())
-    return identifier
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self._opened: LanguageIdentifier | None = None
+
+    def keep(self, folder: Path | None) -> None:
+        self.folder, self._opened = folder, None
+
+    def open(self) -> "LanguageIdentifier":
+        if self._opened is None:
+            self._opened = identifier(_KNOWN.split(), self.folder)
+        return self._opened
+
+
+_LIBRARY: Final = _Library()
+
+
+def prepare() -> None:
+    """Opens the library, which is slow, before a text waits for it."""
+    _LIBRARY.open()
+
+
+def keep_unpacked(folder: Path | None) -> None:
+    """From now on the library's model is kept in this folder (``library``), for all processes."""
+    _LIBRARY.keep(folder)

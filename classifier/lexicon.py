@@ -72,16 +72,13 @@ def encode(found: Lexicon) -> bytes:
 def decode(raw: bytes) -> Lexicon:
     """The lexicon in the bytes of a file; ``ArtifactError`` if they are not one."""
     try:
-        return lexicon(map(_word, raw.decode("utf-8").splitlines()))
+        rows = [line.split("\t") for line in raw.decode("utf-8").splitlines()]
+        words = [Word(text, float(weight) if weight else 0.0, told) for text, weight, told in rows]
+        if not all(word.text for word in words):
+            raise ValueError("a line without a word")
+        return lexicon(words)
     except (UnicodeDecodeError, ValueError) as error:
         raise ArtifactError(f"not a lexicon: {error}") from error
-
-
-def _word(line: str) -> Word:
-    text, weight, language = line.split("\t")
-    if not text:
-        raise ValueError("a line without a word")
-    return Word(text, float(weight or 0.0), language)
 
 
 @dataclass(slots=True)

@@ -13,8 +13,9 @@ _LINK = re.compile(
     rf"|(?<![\w@./-])(?:[a-z0-9-]{{1,63}}\.){{1,4}}(?:{_BARE_ENDINGS})\b(?:/[^\s<>\"'\]]*)?",
     re.IGNORECASE,
 )
-# What every link holds: beginning with a letterless mark, it is skipped along to.
-_SIGN = re.compile(rf"://|www\.|\.(?:{_BARE_ENDINGS})\b")
+SIGN = rf"://|www\.|\.(?:{_BARE_ENDINGS})\b"
+"""What every link holds, in lower case."""
+_SIGN = re.compile(SIGN)
 _SCHEME = re.compile(r"^[a-z]+://", re.IGNORECASE)
 _TRAILING = ".,;:!?)}'\""
 
@@ -35,6 +36,11 @@ def find_links(text: str) -> tuple[Link, ...]:
         return ()
     if not _SIGN.search(text.lower()):
         return ()
+    return links_of(text)
+
+
+def links_of(text: str) -> tuple[Link, ...]:
+    """The links of a text that shows a sign of one, in order."""
     return tuple(_link(match) for match in _LINK.finditer(text))
 
 

@@ -7,6 +7,9 @@ never need it. The lookalikes come from Unicode's UTS #39 data (package
 
 import unicodedata
 from functools import cache
+from importlib.resources import files
+
+import msgspec
 
 # Default_Ignorable_Code_Point (Unicode 16, DerivedCoreProperties.txt): they draw nothing,
 # so inside a word they can only disguise it.
@@ -103,10 +106,10 @@ def fold_table() -> FoldTable:
 @cache
 def latin_lookalikes() -> dict[int, str]:
     """Code point of a folded non-Latin letter to the Latin letter it looks like (UTS #39)."""
-    from confusable_homoglyphs import confusables
-
+    # Read, not imported: the package would keep all of it, 9 MB, in memory.
+    data = files("confusable_homoglyphs").joinpath("confusables.json").read_bytes()
     found: dict[int, str] = {}
-    for char, twins in confusables.confusables_data.items():
+    for char, twins in msgspec.json.decode(data).items():
         letter = _latin_twin(char, [str(twin["c"]) for twin in twins])
         if letter:
             found[ord(char)] = letter
@@ -115,7 +118,7 @@ def latin_lookalikes() -> dict[int, str]:
 
 
 def _latin_twin(char: str, twins: list[str]) -> str:
-    if len(char) != 1 or char.isascii() or not char.isalpha() or fold_character(char) != char:
+    if len(char) != 1 or char.isascii() or not char.isalpha():
         return ""
     letters = [t.lower() for t in twins if len(t) == 1 and t.isascii() and t.isalpha()]
-    return letters[0] if letters else ""
+    return letters[0] if letters and fold_character(char) == char else ""

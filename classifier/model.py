@@ -23,7 +23,7 @@ from classifier.features import Places, pair_rows
 from classifier.heads import Head, head, log_odds
 from classifier.labels import LABELS, column
 from classifier.lexicon import Lexicon
-from classifier.passages import Margins, passage_margins, running, strongest
+from classifier.passages import Margins, Sums, passage_margins, running, strongest
 from classifier.text import Span, fold
 from classifier.vocabulary import CAPACITY, Table, Vocabulary
 
@@ -32,6 +32,7 @@ Scores = NDArray[np.float32]
 LONGEST: Final = 20_000  # code points read of one text; the rest is ignored
 _BATCH: Final = 64  # texts scored in one go
 _REMEMBERED: Final = 512  # texts read last, whose words may be asked for next
+_KEPT: Final = 500  # tokens of a text up to which what they add is remembered, too
 _PRELOADED: Final = 20_000  # words whose sums are worked out at the start
 _SPELT: Final = 3  # letters standing alone in a row from which they may be one word
 _SELF_TEST_TOLERANCE: Final = 1e-3
@@ -44,6 +45,9 @@ class Reading(NamedTuple):
     ids: Places
     language: str
     joined: bool
+    sums: dict[int, Sums]
+    """By place of the head: running sums of what its tokens add, where it was scored and is short
+    enough to be kept."""
 
 
 class _Seen(threading.local):
@@ -148,7 +152,7 @@ class Classifier:
     def head_for(self, reading: Reading, label: int) -> int:
         """Place of the head that scores the label (its column) of a text."""
         own = self._by_language.get(reading.language, _GENERAL)
-        return own if label in self.heads[own].columns else _GENERAL
+        return own if label in self.heads[own].places else _GENERAL
 
     def additions(
         self, vocabulary: Vocabulary, place: int, ids: Places, bounds: list[int]
@@ -158,7 +162,7 @@ class Classifier:
         (T, labels + 1), last the number of n-grams. Text k is ``bounds[k]``..``bounds[k + 1]``.
         """
         added, table = vocabulary.sums_of(place, ids), self.heads[place].table
-        rows = pair_rows(vocabulary.hashes[ids], table.shape).astype(np.intp)
+        rows = pair_rows(vocabulary.hashes_of(ids), table.shape).astype(np.intp)
         rows[[start for start in bounds if start < len(rows)]] = 0
         added *= self._new(ids, bounds, CAPACITY)[:, None]
         rows *= self._new(rows, bounds, table.shape.rows)
@@ -240,6 +244,9 @@ class Classifier:
             empty = np.tile(bias, (len(readings), 1))
             return empty, empty
         sums = running(self.additions(vocabulary, place, ids, bounds))
+        for reading, (start, end) in zip(readings, pairwise(bounds), strict=True):
+            if end - start <= _KEPT:
+                reading.sums[place] = sums[start : end + 1] - sums[start]
         edges = sums[bounds]
         whole = passage_margins(edges[1:] - edges[:-1])
         window = strongest(sums, bounds, whole)
@@ -255,7 +262,7 @@ class Classifier:
         found = given or language.told(counts, self._languages) or language.detect(text)
         if found not in (language.ENGLISH, language.UNKNOWN):
             ids = np.array(vocabulary.read(text, repaired=False), np.intp)
-        return Reading(ids, found, joined)
+        return Reading(ids, found, joined, {})
 
     def _kinds(self, vocabulary: Vocabulary, ids: Places) -> list[int]:
         kinds = len(self._languages) + language.FIRST_MARKER

@@ -87,9 +87,9 @@ class Repairs:
             return None
         if core.isascii() and "*" not in core and "#" not in core and "@" not in core:
             return None  # a full stop or a dash alone is punctuation
-        fitting = [w for w in self._by_letter.get(core[0], ()) if _star_pattern(core).fullmatch(w)]
-        if core[0] in _STARS:
-            fitting = [w for w in self._weighty if _star_pattern(core).fullmatch(w)]
+        words = self._weighty if core[0] in _STARS else self._by_letter.get(core[0], ())
+        fits = _star_pattern(core).fullmatch
+        fitting = [word for word in words if fits(word)]
         exact = [word for word in fitting if len(word) == len(core)]
         return self._strongest(exact or fitting)
 

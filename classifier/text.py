@@ -25,7 +25,7 @@ _SPELLED = r"(?<![^\W_])[a-z](?P<gap>[ .\-_*])[a-z](?:(?P=gap)[a-z])+(?![^\W_])"
 _REPEAT = r"([a-z])\1\1+"
 # Cheap looks that decide whether the slow steps are needed at all; each begins with a
 # character that is rare in plain text, so that the search skips along.
-_LEET_SIGN = re.compile(r"[013457@$!](?<=[a-z].)")
+_LEET_SIGN = re.compile(r"[013457@$!](?<=[a-z].)(?:(?=[013457@$!]*[a-z])|(?<=\$))")
 _SPELLED_SIGN = re.compile(r"[ .\-_*][a-z][ .\-_*][a-z](?![a-z0-9])")
 _RUNS = tuple(letter * 3 for letter in "abcdefghijklmnopqrstuvxyz")
 _ADDRESS = re.compile(r"://|www\.|@[\w-]+\.|\.(?:com|org|net|io|ru|html?|php)\b")
@@ -124,7 +124,10 @@ def _widely(text: str) -> str:
 
 @cache
 def _mixed() -> re.Pattern[str]:
-    return re.compile(r"[a-z][^\x00-\x7f]|[^\x00-\x7f][a-z]")
+    """A Latin letter beside a combining mark or another script's letter: what the Latin steps are
+    for. Typographic quotes and dashes, which most such texts have, need none of them."""
+    letter = r"[^\W\d_\x00-\x7f]"
+    return re.compile(rf"[a-z](?:{letter}|[{_MARKS}])|{letter}[a-z]")
 
 
 def _undisguise(text: str) -> str:

@@ -70,7 +70,9 @@ class Vocabulary:
         self, lexicon: Lexicon, repairs: Repairs, languages: Sequence[str], tables: Sequence[Table]
     ) -> None:
         self.tokens: list[str] = []
-        self.hashes: Codes = np.zeros(CAPACITY, np.uint32)
+        self._hashes: Codes = np.zeros(CAPACITY, np.uint32)
+        self._hashed = 0
+        """Tokens whose hashes are worked out: those of a call's new ones are, all at once."""
         self.kinds = np.zeros(CAPACITY, np.uint8)
         self.sums = [Sums(table) for table in tables]
         self._numbers: dict[str, int] = {}
@@ -99,17 +101,40 @@ class Vocabulary:
     def places(self, text: str, *, repaired: bool) -> list[Span]:
         """Where in the text each of the tokens that ``read`` gives comes from."""
         found: list[Span] = []
-        known, repairs = self._places[repaired], self._repairs if repaired else None
         end = 0
         for chunk in text.split():
             start = text.index(chunk, end)
             end = start + len(chunk)
-            spans = known.get(chunk)
-            if spans is None:
-                spans = chunk_places(chunk, repairs)
-                _remember(known, chunk, spans)
+            spans = self._chunk_places(chunk, repaired=repaired)
             found += [(start + low, start + high) for low, high in spans]
         return found
+
+    def places_of(self, text: str, tokens: Sequence[int], *, repaired: bool) -> dict[int, Span]:
+        """Where some of the tokens that ``read`` gives come from, by their place among them."""
+        found: dict[int, Span] = {}
+        wanted, known = iter(sorted(tokens)), self._chunks[repaired]
+        token, first, end = next(wanted, None), 0, 0
+        for chunk in text.split():
+            if token is None:
+                break
+            start = text.index(chunk, end)
+            end = start + len(chunk)
+            ids = known.get(chunk)
+            count = len(self._chunk_places(chunk, repaired=repaired) if ids is None else ids)
+            while token is not None and token < first + count:
+                low, high = self._chunk_places(chunk, repaired=repaired)[token - first]
+                found[token] = start + low, start + high
+                token = next(wanted, None)
+            first += count
+        return found
+
+    def _chunk_places(self, chunk: str, *, repaired: bool) -> Spans:
+        known = self._places[repaired]
+        spans = known.get(chunk)
+        if spans is None:
+            spans = chunk_places(chunk, self._repairs if repaired else None)
+            _remember(known, chunk, spans)
+        return spans
 
     def sums_of(self, head: int, ids: Places) -> NDArray[np.float32]:
         """What these tokens add to a head's margins, (T, labels + 1); see ``Sums``."""
@@ -121,6 +146,17 @@ class Vocabulary:
             sums.fill(missing, [self.tokens[i] for i in missing.tolist()])
             found = sums.values[ids]
         return found
+
+    def hashes_of(self, ids: Places) -> Codes:
+        """The hashes of these tokens."""
+        if self._hashed < len(self.tokens):
+            with self._lock:
+                first, end = self._hashed, len(self.tokens)
+                if first < end:
+                    grams = token_grams(self.tokens[first:end], self._shape)
+                    self._hashes[first:end] = grams.hashes
+                    self._hashed = end
+        return self._hashes[ids]
 
     def add(self, tokens: Iterable[str]) -> Ids:
         """Numbers of these tokens, new ones for those not met before."""
@@ -135,7 +171,6 @@ class Vocabulary:
         first, end = len(self.tokens), len(self.tokens) + len(tokens)
         if end > CAPACITY:
             raise OverflowError(f"more than {CAPACITY} different tokens in one call")
-        self.hashes[first:end] = token_grams(tokens, self._shape).hashes
         self.kinds[first:end] = [kind(t, self._markers, self._languages) for t in tokens]
         self.tokens += tokens
         self._numbers.update(zip(tokens, range(first, end), strict=True))

@@ -13,6 +13,7 @@ import hmac
 import secrets
 import unicodedata
 import uuid
+from functools import lru_cache
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {c: i for i, c in enumerate(_ALPHABET)}
@@ -114,9 +115,29 @@ def random_id(size: int = 12) -> str:
     return text
 
 
+@lru_cache(4096)
 def short_hash(text: str) -> str:
     """128 bits of SHA-256 as 22 URL-safe characters: names pages and operations inside keys."""
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:16]).decode()[:22]
+
+
+class Keyed:
+    """HMAC-SHA256 under one key, its first half worked out once (RFC 2104, section 4).
+
+    A quarter of what `hmac.digest` costs for a short text; every comment takes two.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, text: bytes) -> bytes:
+        """The 32 bytes of HMAC-SHA256(key, text)."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 class Secrets:
@@ -130,8 +151,8 @@ class Secrets:
         if len(secret) < 16:
             raise ValueError("the installation's secret needs at least 16 bytes")
         self._secret = secret
-        self._author_key = self.subkey("author")
-        self._receipt_key = self.subkey("receipt")
+        self._author_key = Keyed(self.subkey("author"))
+        self._receipt_key = Keyed(self.subkey("receipt"))
 
     def subkey(self, purpose: str) -> bytes:
         """32 bytes for one purpose."""
@@ -144,12 +165,12 @@ class Secrets:
         author however they spell their address.
         """
         folded = unicodedata.normalize("NFKC", email).casefold()
-        digest = hmac.digest(self._author_key, f"{site}\0{folded}".encode(), "sha256")
+        digest = self._author_key.digest(f"{site}\0{folded}".encode())
         return base64.urlsafe_b64encode(digest[:16]).decode()[:22]
 
     def receipt(self, comment_id: str) -> str:
         """The token of a comment's receipt: its id and a signature."""
-        digest = hmac.digest(self._receipt_key, comment_id.encode(), "sha256")
+        digest = self._receipt_key.digest(comment_id.encode())
         return f"{comment_id}.{base64.urlsafe_b64encode(digest[:15]).decode()}"
 
     def open_receipt(self, token: str) -> str | None:

@@ -10,21 +10,22 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 import uvloop
 
 from service import log, metrics, tracing, vitals
 from service.api.connections import bounded
-from service.api.edge import App, edge
+from service.api.edge import edge
+from service.api.intake import ahead_of
 from service.api.worker_door import worker_door
 from service.app import litestar_app
 from service.beats import Board, beat
 from service.children import ChildContext, announce_ready, read_child_context
 from service.ids import Secrets
 from service.pipeline.models import start_with
-from service.pipeline.score import load_scorer
+from service.pipeline.score import Scorer, load_scorer
 from service.services import Services
 from service.setting_sources import load
 from service.settings import EXIT_CODE, Settings
@@ -38,19 +39,28 @@ def main() -> None:
     log.configure(settings.log_level, settings.log_format, on_drop=metrics.LOG_LINES_DROPPED.inc)
     if settings.traces_url:
         tracing.start(settings.traces_url, settings.traces_share, context.role)
-    scorer = load_scorer(
-        str(settings.model) if settings.model else "",
-        semantic=settings.semantic,
-        graph_cache=settings.data_dir / "cache",
-    )
-    if settings.model is None:
-        start_with(scorer, settings.data_dir / "models")
+    if context.role == "web":
+        scorer = _scorer(settings)
+    else:
+        scorer = Scorer(None)
+        scorer.later = functools.partial(_scorer, settings)
     services = Services(settings, context.redis_url, Secrets(settings.secret_bytes), scorer)
     services.board = _board(context)
     run = _serve(services, context) if context.role == "web" else _work(services, context)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(vitals.beating(_beating(services.board, context.slot, run)))
     tracing.stop()
+
+
+def _scorer(settings: Settings) -> Scorer:
+    scorer = load_scorer(
+        str(settings.model) if settings.model else "",
+        semantic=settings.semantic,
+        cache=settings.data_dir / "cache",
+    )
+    if settings.model is None:
+        start_with(scorer, settings.data_dir / "models")
+    return scorer
 
 
 def _board(context: ChildContext) -> Board | None:
@@ -92,7 +102,7 @@ async def _serve(services: Services, context: ChildContext) -> None:
     """A web process: answers on the supervisor's socket."""
     app = litestar_app(services)
     config = uvicorn.Config(
-        edge(cast(App, app), services.settings),
+        edge(ahead_of(app), services.settings),
         http=bounded(_descriptors(services.settings), services.settings.proxy_networks),
         lifespan="on",
         ws="none",

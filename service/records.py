@@ -146,7 +146,7 @@ class Reason(Struct, frozen=True, omit_defaults=True):
     shadow: bool = False
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, omit_defaults=True):
     """The machine's conclusion on one comment under one version of the policy."""
 
     outcome: Outcome

@@ -13,13 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cache, wraps
+from functools import wraps
 from importlib.util import find_spec
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-
-from prometheus_client import Summary
 
 from service import __version__, log, metrics
 
@@ -189,15 +187,10 @@ class stage:  # noqa: N801 (reads as a statement)
         error: BaseException | None,
         trail: TracebackType | None,
     ) -> None:
-        _seconds(self._name).observe(perf_counter() - self._began)
+        series = metrics.of(metrics.STAGE_SECONDS, self._name)
+        series.observe(perf_counter() - self._began)
         if self._span is not None:
             self._span.__exit__(kind, error, trail)
-
-
-@cache
-def _seconds(name: str) -> Summary:
-    """One stage's measure: looking it up anew would cost as much as measuring."""
-    return metrics.STAGE_SECONDS.labels(name)
 
 
 def staged(name: str) -> Callable[[Stage], Stage]:

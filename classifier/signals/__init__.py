@@ -7,9 +7,10 @@ a moderator wants every reason. What a signal leads to is the policy's to decide
 from typing import NamedTuple
 
 from classifier.fingerprint import fingerprint_of, words_of
-from classifier.links import find_links
+from classifier.links import links_of
 from classifier.signals import contact, form, style, web
 from classifier.signals.records import Check, Scan, Signal, SignalInput
+from classifier.signals.signs import Sign, signs
 from classifier.text import fold
 
 __all__ = ["SIGNALS", "Examined", "Signal", "SignalInput", "examine", "run_signals"]
@@ -30,9 +31,13 @@ class Examined(NamedTuple):
 
 def examine(given: SignalInput) -> Examined:
     """Everything that takes no model, with the normal form and the links looked for once."""
-    text, folded = given.text, fold(given.text)
+    text, lowered = given.text, given.text.lower()
+    found = signs(text, lowered)
+    plain = Sign.DISGUISE not in found and text.isascii()
+    folded = lowered if plain else fold(text)
     words = words_of(folded)
-    scan = Scan(given, find_links(text), text.lower(), folded, words)
+    links = links_of(text) if Sign.LINK in found else ()
+    scan = Scan(given, links, lowered, folded, words, found)
     return Examined(_signals(scan), len(scan.links), folded, fingerprint_of(words, text))
 
 

@@ -3,12 +3,12 @@
 import re
 
 from classifier.signals.records import Check, Finding, Scan
+from classifier.signals.signs import Sign
 
 _PHONE = re.compile(
     r"(?<![\w./:#-])(?:\+|00)\d{1,3}[ .()-]{0,2}(?:\d[ .()-]{0,2}){6,12}\d(?![\w-])"
     r"|(?<![\w./:#-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w-])"
 )
-_DIGITS = re.compile(r"\d{2}")  # no telephone number is written without two in a row
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 _MESSENGER = re.compile(
     r"\b(?:whats?\s?app|telegram|wechat|weixin|viber|kik|skype|icq|line id)\b\W{0,6}"
@@ -18,18 +18,13 @@ _MESSENGER = re.compile(
 )
 
 
-_MESSENGER_SIGN = re.compile(
-    r"whats|telegram|wechat|weixin|viber|kik|skype|icq|line id|t\.me|wa\.me"
-)
-
-
 def _look(pattern: re.Pattern[str], text: str, strength: float, detail: str) -> Finding | None:
     places = tuple(match.span() for match in pattern.finditer(text))
     return (strength, detail, places) if places else None
 
 
 def _phone(scan: Scan) -> Finding | None:
-    if not _DIGITS.search(scan.given.text):
+    if Sign.DIGITS not in scan.signs:  # none is written without two in a row
         return None
     return _look(_PHONE, scan.given.text, 0.6, "a telephone number")
 
@@ -41,7 +36,7 @@ def _email(scan: Scan) -> Finding | None:
 
 
 def _messenger(scan: Scan) -> Finding | None:
-    if not _MESSENGER_SIGN.search(scan.lowered):
+    if Sign.MESSENGER not in scan.signs:
         return None
     return _look(_MESSENGER, scan.given.text, 0.8, "a messenger account to write to")
 

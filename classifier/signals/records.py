@@ -1,6 +1,6 @@
 """What a signal is given and what it gives back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from classifier.links import Link
@@ -40,7 +40,7 @@ class Scan:
     """A submission with what several signals need, found once.
 
     ``lowered`` is the text in lower case, ``folded`` its normal form (``text.fold``), ``words``
-    those of the normal form.
+    those of the normal form, ``signs`` what may be found at all (``signs``).
     """
 
     given: SignalInput
@@ -48,6 +48,7 @@ class Scan:
     lowered: str
     folded: str
     words: list[str]
+    signs: Collection[int]
 
 
 Finding = tuple[float, str, tuple[Span, ...]]

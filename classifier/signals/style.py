@@ -5,7 +5,10 @@ import string
 from collections import Counter
 
 from classifier.language import UNKNOWN, detect
+from classifier.signals.patterns import PRAISE
 from classifier.signals.records import Check, Finding, Scan
+from classifier.signals.signs import Sign
+from classifier.text import Span
 
 _SHORTEST = 12  # letters below which capitals say nothing (acronyms)
 _SHOUT = 0.6  # share of capitals from which a text shouts
@@ -20,14 +23,7 @@ _MIXED_WORD = re.compile(
     r"(?<!\w)(?=\w*[A-Za-z])(?=\w*[\u0370-\u052f\u0530-\u058f\u13a0-\u13ff])\w+"
 )
 _STYLED = re.compile(r"[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9]{3,}")
-_PRAISE = re.compile(
-    r"\b(?:(?:great|nice|good|awesome|amazing|excellent|wonderful|fantastic|superb|informative|useful)"
-    r" (?:post|article|blog|site|web ?site|info|information|content|work|share|sharing|write-?up)"
-    r"|thanks? (?:you )?(?:so much )?for (?:sharing|the (?:great|nice|useful) )"
-    r"|keep (?:it up|up the good work|sharing|posting)|i (?:really )?(?:enjoyed?|like[ds]?|loved?)"
-    r" (?:reading )?(?:your|this) (?:post|article|blog|site)|visit my|check (?:out )?my"
-    r"|i have bookmarked|i will (?:definitely )?(?:be back|come back|share)|hello there)",
-)
+_PRAISE = re.compile(rf"\b(?:{PRAISE})")
 _LONGEST_PRAISE = 600  # code points; longer texts are about something
 _LETTERS_TOLD = 40  # letters below which a language is a guess
 _STOCK_SHARE = 0.35  # share of a short text that stock praise must make up
@@ -52,7 +48,9 @@ def _letters(text: str) -> tuple[int, int]:
 
 def _repetition(scan: Scan) -> Finding | None:
     text = scan.given.text
-    runs = tuple(match.span() for match in _RUN.finditer(text))
+    runs: tuple[Span, ...] = ()
+    if Sign.RUN in scan.signs:
+        runs = tuple(match.span() for match in _RUN.finditer(text))
     words = [word for word in scan.words if len(word) > 2]
     # A word that often leaves room for few others; counting takes longer than to see that.
     if len(words) >= _FEWEST_WORDS and len(set(words)) <= (1 - _REPEATED) * len(words) + 1:
@@ -88,7 +86,7 @@ def _spelled(scan: Scan) -> Finding | None:
 
 def _praise(scan: Scan) -> Finding | None:
     text = scan.given.text
-    if len(text) > _LONGEST_PRAISE:
+    if len(text) > _LONGEST_PRAISE or Sign.PRAISE not in scan.signs:
         return None
     lowered = scan.lowered
     text = lowered if len(lowered) == len(text) else text  # a few letters grow in lower case

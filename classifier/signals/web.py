@@ -4,6 +4,7 @@ import re
 
 from classifier.links import Link
 from classifier.signals.records import Check, Finding, Scan
+from classifier.signals.signs import Sign
 
 _MANY_LINKS = 5  # links from which on the count alone is as strong as it gets
 _SHORTENERS = frozenset(
@@ -61,6 +62,8 @@ def _trade(scan: Scan) -> Finding | None:
 
 
 def _markup(scan: Scan) -> Finding | None:
+    if Sign.MARKUP not in scan.signs:
+        return None
     places = tuple(match.span() for match in _MARKUP.finditer(scan.given.text))
     return (0.6, "link markup that comment forms do not offer", places) if places else None
 

@@ -129,10 +129,11 @@ class _Bounded(HttpToolsProtocol):
             return
         if self._in_head:
             self._head_bytes += len(data)
-            self._wait_for_head()
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_MAX:
-            self._end(_TOO_LARGE)
+        if self._in_head and self._head_bytes:  # most heads are whole by now, and need no timer
+            self._wait_for_head()
+            if self._head_bytes > HEAD_MAX:
+                self._end(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= PIPELINED:

@@ -308,5 +308,5 @@ async def _preflight(added: list[tuple[bytes, bytes]], send: Send) -> None:
 
 def _count(scope: Scope, status: int, seconds: float) -> None:
     route = scope.get("path_template") or "unmatched"
-    metrics.REQUESTS.labels(route, scope["method"], status).inc()
-    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    metrics.of(metrics.REQUESTS, route, scope["method"], status).inc()
+    metrics.of(metrics.REQUEST_SECONDS, route).observe(seconds)

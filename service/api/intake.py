@@ -6,15 +6,17 @@ its cost); everything it may answer is declared in `OPERATION`.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Final, cast
 
 import msgspec
-from litestar import asgi
+from litestar import Litestar, asgi
 from litestar.types import Receive, Scope, Send
 
 from service import auth, metrics, tracing
 from service.api import answers, problems, refusal
 from service.api.document import Operation
+from service.api.edge import App
 from service.api.requests import BODY_MAX
 from service.errors import (
     Malformed,
@@ -36,6 +38,7 @@ from service.services import Services
 from service.store.idempotency import Idempotency
 from service.throttle import BY_KEY, client_ip
 
+PATH: Final = "/v1/comments"
 FORM: Final = "application/x-www-form-urlencoded"
 OPERATION: Final = Operation(
     summary="Submit a comment",
@@ -77,7 +80,7 @@ class Caller(msgspec.Struct):
         return auth.origin_of(self.header(b"origin"), self.header(b"referer"))
 
 
-@asgi("/v1/comments", opt={"operations": {"POST": OPERATION}}, copy_scope=False)
+@asgi(PATH, opt={"operations": {"POST": OPERATION}}, copy_scope=False)
 async def intake(scope: Scope, receive: Receive, send: Send) -> None:
     """Submit a comment."""
     try:
@@ -99,12 +102,24 @@ async def intake(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
+def ahead_of(app: Litestar) -> App:
+    """`app` with this route found ahead of its router, which costs three coroutines a comment."""
+
+    def routed(scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+        if scope["type"] == "http" and scope["path"] == PATH:
+            scope["litestar_app"], scope["path_template"] = app, PATH
+            return intake.fn(scope, receive, send)
+        return app(scope, receive, send)
+
+    return routed
+
+
 def _refused(scope: Any, failure: WinnowError) -> tuple[dict[str, str], bytes]:
     """The headers and content of a refusal: a page for a browser's plain form, else a problem."""
     request_id = scope.get("request_id", "")
     if refusal.prefers_page(dict(scope["headers"])):
         return refusal.page(failure, request_id)
-    content = problems.body(failure, "/v1/comments", request_id)
+    content = problems.body(failure, PATH, request_id)
     return {"Content-Type": problems.MEDIA_TYPE}, content
 
 

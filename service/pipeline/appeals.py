@@ -113,7 +113,7 @@ def _step(stored: StoredComment, text: str, now: int) -> Step:
         before=stored.status,
         after="pending",
         note=text,
-        replaced=codec.encode(comment),
+        replaced=codec.encode_comment(comment),
     )
     return Step(
         stored=stored,

@@ -1,7 +1,7 @@
 """Checks: which looked at a comment, and why one did not. Pure.
 
 A verdict stores only what did not run as it should (`Verdict.checks`), so that an ordinary comment
-pays one byte; `told` gives every check's outcome.
+pays nothing; `told` gives every check's outcome.
 """
 
 from __future__ import annotations

@@ -15,12 +15,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_ARMED: Final = threading.Event()
-"""Whether the main thread is inside `deadline`: an alarm that rings later is nobody's."""
-
 
 class TookTooLong(Exception):
     """A computation was given up."""
+
+
+class _Alarm:
+    """The process's one timer."""
+
+    def __init__(self) -> None:
+        self._listening = False
+        self._armed = False
+        """Whether the main thread is inside `deadline`: an alarm that rings later is nobody's."""
+
+    def set(self, seconds: float) -> None:
+        if not self._listening:  # installing it each time would cost ten times the rest
+            signal.signal(signal.SIGVTALRM, self._ring)
+            self._listening = True
+        self._armed = True
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+
+    def unset(self) -> None:
+        self._armed = False
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+    def _ring(self, number: int, frame: object) -> None:
+        if self._armed:
+            self._armed = False
+            raise TookTooLong
+
+
+_ALARM: Final = _Alarm()
 
 
 @contextmanager
@@ -32,20 +57,11 @@ def deadline(seconds: float) -> Iterator[None]:
     Raises:
         TookTooLong: it took longer.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.get_ident() != threading.main_thread().ident:
         yield
         return
-    signal.signal(signal.SIGVTALRM, _ring)
-    _ARMED.set()
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    _ALARM.set(seconds)
     try:
         yield
     finally:
-        _ARMED.clear()
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-
-
-def _ring(number: int, frame: object) -> None:
-    if _ARMED.is_set():
-        _ARMED.clear()
-        raise TookTooLong
+        _ALARM.unset()

@@ -65,7 +65,7 @@ class Models:
         """Takes over the active model if it has changed; a bad one is refused, and counted."""
         async with self._lock:
             mark = self.shelf.mark()
-            if self.pinned or mark == self._mark:
+            if self.pinned or mark == self._mark or self._scorer.later is not None:
                 return
             self._mark = mark
             try:

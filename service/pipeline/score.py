@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,7 +20,7 @@ from msgspec import Struct
 
 import classifier
 from classifier import SignalInput
-from classifier.language import ENGLISH, UNKNOWN, foreign
+from classifier.language import ENGLISH, UNKNOWN, foreign, keep_unpacked, prepare
 from classifier.text import fold
 from service import log, metrics
 from service.pipeline.deadline import TookTooLong, deadline
@@ -34,8 +35,6 @@ BATCH: Final = 64
 """Texts in one vectorised call at most; further ones wait for the next, so that the loop turns."""
 PATIENCE_S: Final = 0.5
 """Processor time that one call may take: a thousand times what a comment usually costs."""
-
-_WARMING: Final = "Muchas gracias por un artículo tan interesante"
 
 
 class Explained(Struct, frozen=True):
@@ -53,12 +52,26 @@ class Explained(Struct, frozen=True):
     """What the score would be without something."""
 
 
+class _Seen(NamedTuple):
+    """What the signals say of a draft, or why nothing."""
+
+    examined: classifier.Examined | None
+    why: str = ""
+
+
 class _Found(NamedTuple):
     """What the first stage says of a text: its scores and what made them, or why not."""
 
     row: NDArray[float32] | None
+    rounded: list[float] | None = None
     model: str = ""
     why: str = ""
+    seen: _Seen = _Seen(None)
+
+    @property
+    def scores(self) -> dict[str, float] | None:
+        """By label."""
+        return None if self.rounded is None else _named(self.rounded)
 
 
 class _Waiting(NamedTuple):
@@ -67,6 +80,8 @@ class _Waiting(NamedTuple):
     text: str
     language: str | None
     future: asyncio.Future[_Found]
+    draft: Draft | None
+    """Whose signals are asked for, too."""
 
 
 class Card(Struct, frozen=True):
@@ -89,6 +104,8 @@ class Scorer:
         self.card = card
         self.second = second
         self.patience_s = PATIENCE_S
+        self.later: Callable[[], Scorer] | None = None
+        """Loads what this one is to score with, where that waits until it is needed (`ready`)."""
         self.kept_as = ""
         """The model's name on the installation's shelf; '' = the shipped or a pinned one."""
         self._waiting: list[_Waiting] = []
@@ -98,6 +115,18 @@ class Scorer:
     def use(self, model: classifier.Classifier | None, card: Card | None, kept_as: str) -> None:
         """Scores with another model from now on; what is under way ends with the one it has."""
         self.model, self.card, self.kept_as = model, card, kept_as
+
+    async def ready(self) -> bool:
+        """Whether there is a model, now that one is needed: loads it where that was left for later.
+
+        The worker seldom needs one, and a model takes more memory than all the rest of it.
+        """
+        if self.later is not None:
+            later, self.later = self.later, None
+            found = await asyncio.to_thread(later)
+            self.second = found.second
+            self.use(found.model, found.card, found.kept_as)
+        return self.model is not None
 
     @property
     def version(self) -> str:
@@ -128,22 +157,16 @@ class Scorer:
 
     async def score(self, draft: Draft) -> Scored:
         """Everything the checks say about one draft; what did not run is told in `checks`."""
-        found, missed = await self._judged(draft.body)
-        scores = self._named(found.row)
-        try:
-            with deadline(self.patience_s):
-                return _with_checks(checked(draft, scores, found.model), missed)
-        except TookTooLong:
-            missed = missed | {"signals": _missed("signals", "timeout")}
-        except Exception as error:  # one bad text is held; it neither breaks nor is lost
-            log.get("score").error("signals_failed", error=type(error).__name__)
-            missed = missed | {"signals": _missed("signals", "failed")}
-        return Scored(scores=scores, model=found.model, checks=missed)
+        found, missed = await self._judged(draft.body, draft=draft)
+        if found.seen.examined is None:
+            missed = missed | {"signals": _missed("signals", found.seen.why)}
+            return Scored(scores=found.scores, model=found.model, checks=missed)
+        return _with_checks(_told(found.seen.examined, found.scores, found.model), missed)
 
     def first_stage(self, texts: list[str]) -> list[dict[str, float] | None]:
         """The scores of many texts, here and now: for who is not on the event loop."""
         rows, _ = self._rows(texts, [None] * len(texts))
-        return [None] * len(texts) if rows is None else [self._named(row) for row in rows]
+        return [None] * len(texts) if rows is None else [_named(row) for row in _rounded(rows)]
 
     async def judged(
         self, text: str, language: str | None = None
@@ -153,7 +176,7 @@ class Scorer:
         `language` is what the text is said to be in; None: as the text itself tells.
         """
         found, _ = await self._judged(text, language)
-        return self._named(found.row), found.model
+        return found.scores, found.model
 
     def language(self, text: str) -> tuple[str, bool]:
         """A text's language (ISO 639-1, `ur-Latn`, `und`), and whether it is surely not English."""
@@ -161,10 +184,10 @@ class Scorer:
         return found, found not in (ENGLISH, UNKNOWN) and foreign(text)
 
     async def _judged(
-        self, text: str, language: str | None = None
+        self, text: str, language: str | None = None, draft: Draft | None = None
     ) -> tuple[_Found, dict[str, str]]:
         """The scores of a text, their versions joined by a plus sign, and what did not run."""
-        found = await self._row(text, language)
+        found = await self._found(text, language, draft)
         if found.row is None:
             missed = {"model": _missed("model", found.why)}
             return found, missed | ({"second_stage": "skipped"} if self.second else {})
@@ -173,7 +196,9 @@ class Scorer:
         outcome, refined = await self.second.refined(text, found.row)
         if refined is None:
             return found, {"second_stage": _missed("second_stage", outcome)}
-        return _Found(refined, f"{found.model}+{self.second.version}"), {}
+        (rounded,) = _rounded(refined[None])
+        by = f"{found.model}+{self.second.version}"
+        return _Found(refined, rounded, by, seen=found.seen), {}
 
     def spans(self, text: str, label: str) -> tuple[tuple[int, int], ...]:
         """The words that spoke most for a label, as code-point ranges of the text."""
@@ -195,24 +220,22 @@ class Scorer:
             without=without,
         )
 
-    def _named(self, row: NDArray[float32] | None) -> dict[str, float] | None:
-        if row is None:
-            return None
-        return {
-            label: round(float(score), 4)
-            for label, score in zip(classifier.LABELS, row, strict=True)
-        }
-
-    def _row(self, text: str, language: str | None) -> asyncio.Future[_Found]:
+    def _found(
+        self, text: str, language: str | None, draft: Draft | None
+    ) -> asyncio.Future[_Found]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Found] = loop.create_future()
-        self._waiting.append(_Waiting(text, language, future))
+        self._waiting.append(_Waiting(text, language, future, draft))
         if len(self._waiting) == 1 and not self._alone:
             loop.call_soon(self._flush)
         return future
 
     def _flush(self) -> None:
-        """One call: of a text that must be alone, else of those that wait."""
+        """One call: of a text that must be alone, else of those that wait.
+
+        Signals are looked for in the same turn, one draft behind the other: between the other steps
+        of each draft the same code takes longer, for the processor has forgotten it.
+        """
         if self._alone:
             batch = [self._alone.popleft()]
         else:
@@ -221,12 +244,35 @@ class Scorer:
         if rows is None and why != "unavailable" and len(batch) > 1:
             self._alone.extend(batch)
         else:
-            for i, each in enumerate(batch):
+            for each, found in zip(batch, self._each(rows, why, batch), strict=True):
                 if not each.future.done():
-                    row = None if rows is None else rows[i]
-                    each.future.set_result(_Found(row, "" if row is None else self.version, why))
+                    each.future.set_result(found)
         if self._waiting or self._alone:
             asyncio.get_running_loop().call_soon(self._flush)
+
+    def _each(self, rows: NDArray[float32] | None, why: str, batch: list[_Waiting]) -> list[_Found]:
+        seen = self._seen(batch)
+        if rows is None:
+            return [_Found(None, why=why, seen=one) for one in seen]
+        version = self.version
+        triples = zip(rows, _rounded(rows), seen, strict=True)
+        return [_Found(row, rounded, version, seen=one) for row, rounded, one in triples]
+
+    def _seen(self, batch: list[_Waiting]) -> list[_Seen]:
+        """What the signals say; of a batch with a bad text in it, each is asked alone."""
+        try:
+            with deadline(self.patience_s):
+                return [
+                    _Seen(classifier.examine(_signal_input(each.draft)) if each.draft else None)
+                    for each in batch
+                ]
+        except Exception as error:  # one bad text is held; it neither breaks nor is lost
+            if len(batch) > 1:
+                return [self._seen([each])[0] for each in batch]
+            if isinstance(error, TookTooLong):
+                return [_Seen(None, "timeout")]
+            log.get("score").error("signals_failed", error=type(error).__name__)
+            return [_Seen(None, "failed")]
 
     def _rows(
         self, texts: list[str], languages: list[str | None]
@@ -251,6 +297,16 @@ class Scorer:
         return None, why
 
 
+def _rounded(rows: NDArray[float32]) -> list[list[float]]:
+    """Scores to four places, as they are kept and told; of a whole call at once."""
+    rounded: list[list[float]] = rows.astype("float64").round(4).tolist()
+    return rounded
+
+
+def _named(rounded: list[float]) -> dict[str, float]:
+    return dict(zip(classifier.LABELS, rounded, strict=True))
+
+
 def _missed(check: str, why: str) -> str:
     """The outcome of a check that did not run, counted."""
     metrics.CHECKS_MISSED.labels(check, why).inc()
@@ -263,7 +319,10 @@ def _with_checks(scored: Scored, missed: dict[str, str]) -> Scored:
 
 def checked(draft: Draft, scores: dict[str, float] | None, model: str) -> Scored:
     """Scores with everything else that the checks say about a draft."""
-    found = classifier.examine(_signal_input(draft))
+    return _told(classifier.examine(_signal_input(draft)), scores, model)
+
+
+def _told(found: classifier.Examined, scores: dict[str, float] | None, model: str) -> Scored:
     return Scored(
         scores=scores,
         signals=tuple(Signal(s.code, s.strength, s.detail, s.spans) for s in found.signals),
@@ -274,13 +333,15 @@ def checked(draft: Draft, scores: dict[str, float] | None, model: str) -> Scored
     )
 
 
-def load_scorer(folder: str, *, semantic: bool = False, graph_cache: Path | None = None) -> Scorer:
+def load_scorer(folder: str, *, semantic: bool = False, cache: Path | None = None) -> Scorer:
     """A scorer with the artifact in `folder` ('' = the shipped one); if bad, one without.
 
-    With `semantic` there is a second stage, which leaves everything to the first if it is bad.
+    With `semantic` there is a second stage, which leaves everything to the first if it is bad. What
+    is slow to unpack is kept in the folder `cache`, for all processes and the next start.
     """
     path = Path(folder) if folder else classifier.default_artifact()
-    second = load_second_stage(graph_cache) if semantic else None
+    keep_unpacked(cache)
+    second = load_second_stage(cache) if semantic else None
     try:
         model = warmed(classifier.load(path))
         return Scorer(model, card_of(path, model), second)
@@ -290,8 +351,8 @@ def load_scorer(folder: str, *, semantic: bool = False, graph_cache: Path | None
 
 
 def warmed(model: classifier.Classifier) -> classifier.Classifier:
-    """A model that has read the language library, which is slow, before a comment waits for it."""
-    model.language(_WARMING)
+    """A model whose language library is open: that is slow, and no comment shall wait for it."""
+    prepare()
     return model
 
 

@@ -22,7 +22,7 @@ from service.pipeline.reasons import appealed
 from service.pipeline.rules import RuleBook, Rules
 from service.pipeline.score import Scorer
 from service.records import Comment, Draft, Entry, Facts, Scored, Status, StoredComment, Verdict
-from service.store import Store
+from service.store import Store, codec
 from service.store.comments import ConfigChanged, SiteGone, Surroundings
 from service.store.decisions import Done, Step
 from service.store.idempotency import Idempotency
@@ -151,7 +151,7 @@ class Intake:
             action=action,
             before=stored.status,
             after=status,
-            replaced=msgspec.msgpack.encode(stored.comment),
+            replaced=codec.encode_comment(stored.comment),
         )
         outcome = await self._store.decisions.apply(
             Step(
@@ -262,7 +262,7 @@ class Intake:
             now=now,
         )
         verdict = self.pointed(decide(facts, rules.policy, rules.lists), draft.body)
-        metrics.VERDICTS.labels(verdict.outcome).inc()
+        metrics.of(metrics.VERDICTS, verdict.outcome).inc()
         return enqueue(
             draft,
             scored,
@@ -319,7 +319,7 @@ class Intake:
         )
         if earlier is not None:
             return _replay(earlier)
-        metrics.SUBMITTED.labels(accepted.status).inc()
+        metrics.of(metrics.SUBMITTED, accepted.status).inc()
         return accepted
 
     async def _why_not(self, site: str) -> NotFound | Unavailable:
@@ -333,7 +333,7 @@ class Intake:
 def _observe(scored: Scored) -> None:
     """Counts what the model said, for telling whether it drifts."""
     for label in WATCHED if scored.scores else ():
-        metrics.SCORES.labels(label).observe((scored.scores or {}).get(label, 0.0))
+        metrics.of(metrics.SCORES, label).observe((scored.scores or {}).get(label, 0.0))
 
 
 def erased_answer(comment: Comment) -> bytes:

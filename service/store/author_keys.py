@@ -39,9 +39,10 @@ class AuthorKeys:
         self._wire = wire
         self._wrapping = Sealed(wrapping)
 
-    def new(self, site: str, author: str) -> bytes:
-        """A new key, wrapped: nothing is stored."""
-        return self._wrapping.seal(os.urandom(KEY_BYTES), _bound(site, author))
+    def new(self, site: str, author: str) -> tuple[bytes, Sealed]:
+        """A new key, wrapped, and what it seals with: nothing is stored."""
+        key = os.urandom(KEY_BYTES)
+        return self._wrapping.seal(key, _bound(site, author)), Sealed(key)
 
     def unwrapped(self, site: str, author: str, wrapped: bytes | None) -> Sealed | None:
         """What a wrapped key opens with; None where there is none, or it is of another secret."""

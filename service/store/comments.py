@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -163,21 +163,31 @@ class Comments:
             answer if idempotency else b"", now,
         )  # fmt: skip
         for _ in range(author_keys.ATTEMPTS):
-            fresh = key is None
-            key = key or self._keys.new(comment.site, comment.author)
-            outcome = await self._write(new, key, fresh=fresh)
+            outcome = await self._write(new, *self._key(comment, key))
             if outcome[0] != b"rekeyed":
                 return _earlier(outcome)
             key = outcome[1] or None
         raise Unavailable("The author's key keeps changing; nothing was stored, try again.")
 
-    async def _write(self, new: _New, key: bytes, *, fresh: bool) -> Any:
+    def _key(self, comment: Comment, key: bytes | None) -> tuple[bytes, codec.Sealed, bool]:
+        """The wrapped key of a comment's author, what it seals with, and whether it is new."""
+        if key is None:
+            return *self._keys.new(comment.site, comment.author), True
+        sealed = self._keys.unwrapped(comment.site, comment.author, key)
+        if sealed is None:
+            raise unopened(comment.site)
+        return key, sealed, False
+
+    def _write(
+        self,
+        new: _New,
+        key: bytes,
+        sealed: codec.Sealed,
+        fresh: bool,
+    ) -> Awaitable[Any]:
         """What `submit.lua` answers to a comment sealed under this key."""
         comment, site, author = new.comment, new.comment.site, new.comment.author
-        sealed = self._keys.unwrapped(site, author, key)
-        if sealed is None:
-            raise unopened(site)
-        return await self._wire.script(
+        return self._wire.script(
             "submit",
             _keys(comment, new.status, new.idempotency, new.now),
             [
@@ -187,7 +197,7 @@ class Comments:
                 comment.id,
                 new.status,
                 score_of(comment, new.status),
-                codec.encode(comment),
+                codec.encode_comment(comment),
                 sealed.seal(codec.encode(new.private), author_keys.bound_private(site, comment.id)),
                 sealed.seal(new.email.encode(), author_keys.bound_email(site, author)),
                 comment.name,

@@ -159,7 +159,7 @@ def _args(step: Step) -> list[str | bytes | int]:
         entry.actor,
         entry.at,
         "" if step.keep_decision else ("1" if step.decision else "0"),
-        codec.encode(step.replacement) if step.replacement else b"",
+        codec.encode_comment(step.replacement) if step.replacement else b"",
         "" if latency is None else latency,
         len(left),
         int(comment.test),

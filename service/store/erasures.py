@@ -251,7 +251,7 @@ def _args(found: Erasable, tombstone: Tombstone) -> list[str | bytes | int]:
         found.status,
         tombstone.status,
         found.comment.id,
-        codec.encode(tombstone.comment),
+        codec.encode_comment(tombstone.comment),
         codec.encode(without_texts(entry)),
         entry.actor,
         entry.at,

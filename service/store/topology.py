@@ -67,8 +67,7 @@ class Packing:
 
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]:
         """The bytes of several commands."""
-        # redis-py calls some commands by two words (`CONFIG GET`); the server takes them apart.
-        return [b"".join(pack_command((*name.split(), *rest)) for name, *rest in commands)]
+        return [b"".join(map(_packed, commands))]
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Sends bytes.
@@ -81,6 +80,14 @@ class Packing:
             await super().send_packed_command(command, check_health)  # type: ignore[misc]
         except RuntimeError as error:
             raise Unreachable(str(error)) from error
+
+
+def _packed(command: tuple[Any, ...]) -> bytes:
+    """One command's bytes; redis-py calls some by two words (`CONFIG GET`), of which the server
+    knows the first."""
+    name = command[0]
+    packed: bytes = pack_command((*name.split(), *command[1:]) if " " in name else command)
+    return packed
 
 
 def never_again() -> Retry:

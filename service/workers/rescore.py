@@ -44,7 +44,7 @@ class Rescorer:
 
     async def sweep(self, services: Services) -> None:
         """One round over all sites; does nothing while there is no model."""
-        if services.scorer.model is None:
+        if services.scorer.model is None and services.scorer.later is None:
             return
         services.scorer.patience_s = PATIENCE_S
         self._left, self._rounds = ROUND, self._rounds + 1
@@ -81,6 +81,8 @@ class Rescorer:
 
     async def _decide_again(self, services: Services, site: str, places: list[Position]) -> int:
         done = 0
+        if not places or not await services.scorer.ready():
+            return done
         for stored in await services.store.comments.read_many(site, [p.id for p in places]):
             if stored is None or stored.status != "pending" or stored.lease is not None:
                 continue

@@ -113,5 +113,5 @@ async def test_the_event_loop_turns_while_the_encoder_reads(model, encoder):
 
 def test_the_second_stage_is_off_unless_asked_for(cache):
     assert load_scorer("").second is None
-    assert load_scorer("", semantic=True, graph_cache=cache).second.version
+    assert load_scorer("", semantic=True, cache=cache).second.version
     assert np.isfinite(load_scorer("").model.score(["ok"])).all()
