@@ -47,6 +47,7 @@ from service.api import (
 )
 from service.api.compat import akismet, coral, openai, perspective
 from service.api.document import Operation, openapi
+from service.api.kept import Kept
 from service.api.requests import BODY_MAX
 from service.console import pages as console
 from service.embed import pages as embed
@@ -121,7 +122,7 @@ def litestar_app(services: Services) -> Litestar:
     return Litestar(
         [*API_ROUTES, *DOORS, openapi_json, *docs.ROUTES, *console.ROUTES, *embed.ROUTES],
         lifespan=[lifespan],
-        state=State({"services": services, "probe": Probe()}),
+        state=State({"services": services, "probe": Probe(), "kept": Kept()}),
         exception_handlers={Exception: failed},
         request_max_body_size=BODY_MAX,
         openapi_config=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -124,8 +125,9 @@ async def _stream(
                 cursor = heard.cursor
 
 
+@lru_cache(16)
 def frame(site: str, event: Event) -> bytes:
-    """One event as it goes over the wire."""
+    """One event as it goes over the wire; made once for all who listen."""
     data = EventOut(
         type=event.type,
         id=event.comment,

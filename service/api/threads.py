@@ -13,6 +13,7 @@ from msgspec import Struct
 from service import auth
 from service.api import answers
 from service.api.document import CURSOR, SITE, Operation, choice_param, text_param, whole_param
+from service.api.kept import Sent
 from service.api.requests import Query, Req, caller, cursor, is_known, one_site, services
 from service.errors import invalid
 from service.pipeline import fields
@@ -149,6 +150,11 @@ async def thread(request: Req) -> Response[bytes]:
         latest = await parts.publisher.latest(site, url, limit=limit)
         content = feed(url, known.title, latest)
         return Response(content, media_type=ATOM, headers=headers)
+    # A revision is of one site: another that is made under its name later begins with the first.
+    number = (await parts.rules.get(site)).site.number
+    question, kept = (number, url, order, limit, query.text("cursor")), request.app.state.kept
+    if (sent := kept.get(question, tag)) is not None:
+        return Response(sent.body, media_type="application/json", headers=sent.headers)
     found = await parts.publisher.thread(site, url, order=order, after=after, limit=limit)
     asked_for = {"site": site, "page": url, "order": order, "limit": str(limit)}
     response = answers.listing(
@@ -160,6 +166,7 @@ async def thread(request: Req) -> Response[bytes]:
         closed=closed,
     )
     response.headers.update(headers)
+    kept.put(question, Sent(tag, dict(response.headers), response.content))
     return response
 
 

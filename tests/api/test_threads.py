@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from tests.conftest import ORIGIN, PAGE, Site
+from service.api.kept import LARGEST, Kept, Sent
+from tests.conftest import ORIGIN, PAGE, Site, Winnow, until
 
 THREAD = "/v1/pages/comments"
 ATOM = {"a": "http://www.w3.org/2005/Atom"}
@@ -233,3 +234,44 @@ def test_a_thread_tells_that_its_page_is_closed_even_to_who_knows_it(plain_site:
     plain_site.policy(closing={"days": 30})
     answer = thread(plain_site, headers={"If-None-Match": tag})
     assert answer.json()["closed"] is True
+
+
+def test_an_answer_sent_again_is_the_same_whole_answer(plain_site: Site) -> None:
+    for i in range(4):
+        plain_site.submitted(body=f"Point {i}")
+    first = thread(plain_site, limit=3)
+    again = [thread(plain_site, limit=3) for _ in range(4)]
+    for answer in again:
+        assert answer.content == first.content
+        for name in ("etag", "link", "cache-control", "vary", "content-type"):
+            assert answer.headers[name] == first.headers[name]
+    assert len(thread(plain_site, limit=2).json()["items"]) == 2
+
+
+def test_a_site_made_anew_under_its_old_name_shows_nothing_of_the_old(winnow: Winnow) -> None:
+    """Its pages begin with the same revisions again."""
+    old = winnow.site(plain=True)
+    old.submitted(body="Said on the old site")
+    for _ in range(4):  # each process has answered
+        assert len(thread(old).json()["items"]) == 1
+    assert winnow.admin("DELETE", f"/v1/sites/{old.id}").status_code in (202, 204)
+    until(lambda: winnow.admin("GET", f"/v1/sites/{old.id}").status_code == 404)
+    new = Site(winnow, old.id, (ORIGIN,))
+    new.policy()
+    new.submitted(body="Said on the new site")
+    for _ in range(8):
+        assert [item["body"] for item in thread(new).json()["items"]] == ["Said on the new site"]
+
+
+def test_kept_answers_take_no_more_than_their_room() -> None:
+    kept = Kept(most=1000)
+    for i in range(10):
+        kept.put(i, Sent("a", {}, bytes(300)))
+    assert [i for i in range(10) if kept.get(i, "a")] == [7, 8, 9]
+    kept.get(7, "a")
+    kept.put(10, Sent("a", {}, bytes(300)))
+    assert [i for i in (7, 8, 9, 10) if kept.get(i, "a")] == [7, 9, 10]
+    assert kept.get(9, "b") is None
+    assert kept.get(9, "a") is None, "an outdated answer is dropped"
+    kept.put(11, Sent("a", {}, bytes(LARGEST + 1)))
+    assert kept.get(11, "a") is None
