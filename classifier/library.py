@@ -10,6 +10,7 @@ import mmap
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,9 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
+
+
+_ROOM = 1 << 30  # bytes that must be free: 50 MB of convenience fill nobody's disk
 
 
 class _Tables(NamedTuple):
@@ -37,13 +41,17 @@ class _Tables(NamedTuple):
 def identifier(languages: Sequence[str], folder: Path | None) -> "LanguageIdentifier":
     """The library for these languages (ISO 639-1), its tables kept in ``folder`` from now on.
 
-    A folder that cannot be written, or holds something else, costs memory and nothing more.
+    A folder that cannot be written, has little room or holds something else costs memory only.
     """
     if folder is None:
         return _made(_unpacked(languages))
-    place = folder / f"language-{version('py3langid')}-{len(languages)}"
+    which = zlib.crc32(" ".join(languages).encode())
+    place = folder / f"language-{version('py3langid')}-{which:08x}"
     try:
         if not place.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(folder).free < _ROOM:
+                return _made(_unpacked(languages))
             _keep(_unpacked(languages), place)
         return _made(_mapped(place))
     except (OSError, ValueError, EOFError):
@@ -81,7 +89,6 @@ def _unpacked(languages: Sequence[str]) -> _Tables:
 
 def _keep(tables: _Tables, place: Path) -> None:
     """Writes a folder of tables whole or not at all; ``OSError`` where it cannot be."""
-    place.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".language-", dir=place.parent))
     try:
         for name, table in tables._asdict().items():

@@ -44,20 +44,27 @@ class Sequence:
     """Ids that rise within one process even inside one millisecond (the ULID's monotonic mode)."""
 
     def __init__(self) -> None:
-        self._last = ""
+        self._at: tuple[int, int] | None = None
+        self._front = ""
+        self._value = 0
 
     def next(self, now_ms: int, site_number: int) -> str:
-        """A new comment id, behind the last one of the same millisecond and site."""
-        fresh = new_id(now_ms, site_number)
-        if fresh[:14] == self._last[:14]:
-            value = 0
-            for char in self._last[14:]:
-                value = value << 5 | _VALUES[char]
-            step = 1 + secrets.randbits(40)
-            if value + step < 1 << 60:
-                fresh = fresh[:14] + _base32(value + step, 12)
-        self._last = fresh
-        return fresh
+        """A new comment id, behind the last one of the same millisecond and site.
+
+        Raises:
+            ValueError: as `new_id`.
+        """
+        value = self._value + 1 + secrets.randbits(40)
+        if (now_ms, site_number) != self._at or value >= 1 << 60:
+            fresh = new_id(now_ms, site_number)
+            self._at, self._front, self._value = (
+                (now_ms, site_number),
+                fresh[:14],
+                number_within(fresh),
+            )
+            return fresh
+        self._value = value
+        return self._front + _base32(value, 12)
 
 
 def named_id(name: str, site_number: int) -> str:

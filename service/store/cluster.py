@@ -35,6 +35,9 @@ TRIES: Final = 3
 """How often a call is sent elsewhere before its caller is told 503."""
 PAUSES_S: Final = (0.05, 0.2, 0.5)
 """How long before each, where the Cluster is not ready for it yet."""
+WATCH_S: Final = 8.0
+"""How long the map is watched where a master hangs: as long as a vote may take."""
+WATCH_EVERY_S: Final = 0.25
 
 Address = tuple[str, int]
 
@@ -60,6 +63,8 @@ class Cluster:
         self._clients: dict[Address, Redis] = {}
         self._owners: dict[int, Address] = {}
         self._refreshing: asyncio.Task[None] | None = None
+        self._watching = False
+        self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -107,7 +112,8 @@ class Cluster:
         return self._clients[address]
 
     def _astray(self, calls: list[tuple[Call, Exception]]) -> None:
-        """Takes what a server did not carry out; without any, only the map is asked for anew."""
+        """Takes what a server did not carry out; without any, a server hangs or confirms nothing,
+        and the map is watched until another takes its place."""
         for why in sorted({type(error).__name__ for _, error in calls}):
             metrics.STORE_REDIRECTS.labels(why).inc()
         task = asyncio.get_running_loop().create_task(self._sent_elsewhere(calls))
@@ -115,6 +121,8 @@ class Cluster:
         task.add_done_callback(self._tasks.discard)
 
     async def _sent_elsewhere(self, calls: list[tuple[Call, Exception]]) -> None:
+        if not calls:
+            await self._watch()
         for call, error in calls:
             call.tries += 1
             call.asking = isinstance(error, AskError) and not isinstance(error, MovedError)
@@ -128,7 +136,7 @@ class Cluster:
         waits = [call.tries for call, error in calls if not self._learned(error)]
         if waits:
             await asyncio.sleep(PAUSES_S[max(waits) - 1])
-        if waits or not calls:
+        if waits:
             await self._refresh()
         for call, error in calls:
             if self._owners:
@@ -149,6 +157,22 @@ class Cluster:
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.get_running_loop().create_task(self._read_map())
         await asyncio.shield(self._refreshing)
+
+    async def _watch(self) -> None:
+        """Asks for the map until it has changed, `WATCH_S` at most: each call to a hung master
+        waits out its deadline, and the next must not go there any more once it is replaced."""
+        if self._watching:
+            return
+        self._watching, before = True, dict(self._owners)
+        until = asyncio.get_running_loop().time() + WATCH_S
+        try:
+            while not self._closing and asyncio.get_running_loop().time() < until:
+                await self._refresh()
+                if self._owners != before:
+                    break
+                await asyncio.sleep(WATCH_EVERY_S)
+        finally:
+            self._watching = False
 
     async def _read_map(self) -> None:
         try:
@@ -202,6 +226,7 @@ class Cluster:
 
     async def close(self) -> None:
         """Waits for what is under way, then disconnects."""
+        self._closing = True
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
