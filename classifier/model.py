@@ -69,6 +69,7 @@ class Classifier:
         self.heads = [head(*pair) for pair in zip(manifest.heads, tables, strict=True)]
         self._by_language = {h.language: place for place, h in enumerate(self.heads) if place}
         self._languages = [language.ENGLISH, *manifest.marked]
+        self._plain = [word.text for word in lexicon.words if word.text.isascii()]
         self._vocabulary = self._fresh()
         self._seen = _Seen()
         self._recent: dict[str, tuple[Vocabulary, Reading]] = {}
@@ -278,10 +279,24 @@ class Classifier:
     def _fresh(self) -> Vocabulary:
         tables: list[Table] = [h.table for h in self.heads]
         vocabulary = Vocabulary(self.lexicon, self.repairs, self._languages, tables)
-        words = [w.text for w in self.lexicon.words[:_PRELOADED] if w.text.isascii()]
-        for first in range(0, len(words), 2000):
-            vocabulary.sums_of(_GENERAL, vocabulary.learn(words[first : first + 2000]))
+        while vocabulary.learnt < min(_PRELOADED, len(self._plain)):
+            self._learn(vocabulary, 2000)
         return vocabulary
+
+    def learn_ahead(self, count: int) -> bool:
+        """Work out the next ``count`` words of the lexicon before a text brings them, which costs
+        it 60 microseconds a word; whether some are left.
+        """
+        vocabulary = self._vocabulary
+        if vocabulary.full or vocabulary.learnt >= len(self._plain):
+            return False
+        self._learn(vocabulary, count)
+        return True
+
+    def _learn(self, vocabulary: Vocabulary, count: int) -> None:
+        words = self._plain[vocabulary.learnt : vocabulary.learnt + count]
+        vocabulary.sums_of(_GENERAL, vocabulary.learn(words))
+        vocabulary.learnt += len(words)
 
 
 def combined(found: Head, whole: Margins, window: Margins) -> Margins:

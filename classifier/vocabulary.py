@@ -19,7 +19,7 @@ from classifier.reading import chunk_pieces, chunk_places
 from classifier.repair import Repairs
 from classifier.text import Span
 
-CAPACITY: Final = 1 << 17  # tokens
+CAPACITY: Final = 1 << 18  # tokens
 _AFTER: Final = frozenset(",.?:;)")  # marks that no disguise is made of
 _ROOM: Final = 41_000  # tokens that the longest text may bring, read twice
 _CHUNKS: Final = 1 << 16  # pieces of text between spaces that are remembered
@@ -75,6 +75,8 @@ class Vocabulary:
         """Tokens whose hashes are worked out: those of a call's new ones are, all at once."""
         self.kinds = np.zeros(CAPACITY, np.uint8)
         self.sums = [Sums(table) for table in tables]
+        self.learnt = 0
+        """Words of the lexicon that are numbered already."""
         self._numbers: dict[str, int] = {}
         # As written first, then with repairs: ``repaired`` is the place.
         self._chunks: tuple[dict[str, Ids], dict[str, Ids]] = ({}, {})

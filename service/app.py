@@ -104,8 +104,10 @@ def litestar_app(services: Services) -> Litestar:
         recognising = asyncio.create_task(services.identity.watch())
         app.state.feeds = Feeds(services.store.events)
         following = asyncio.create_task(services.models.follow())
+        learning = asyncio.create_task(services.models.learn_ahead())
         yield
         following.cancel()
+        learning.cancel()
         services.draining = True
         app.state.feeds.close()
         watching.cancel()

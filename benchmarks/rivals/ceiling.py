@@ -64,7 +64,8 @@ class Template:
 async def _author_key(connection: Pipelined, keys: AuthorKeys) -> bytes:
     """The key of the one author; without it `submit.lua` would store the first comment only."""
     place = SiteKeys(SITE).author(AUTHOR)
-    await connection.call("HSETNX", place, "key", keys.new(SITE, AUTHOR))
+    wrapped, _ = keys.new(SITE, AUTHOR)
+    await connection.call("HSETNX", place, "key", wrapped)
     return bytes(await connection.call("HGET", place, "key"))
 
 

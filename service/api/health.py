@@ -116,7 +116,8 @@ async def _store_registry(parts: Services) -> Any:
 
 async def _set(gauge: dict[str, gauges.Reading], parts: Services) -> None:
     gauge["build"].labels(__version__, parts.scorer.version).set(1)
-    gauge["model"].labels(parts.scorer.version).set(parts.scorer.model is not None)
+    if parts.scorer.later is None:  # a worker's is loaded when it is needed, and not missed before
+        gauge["model"].labels(parts.scorer.version).set(parts.scorer.model is not None)
     now, figures = parts.now(), None
     try:
         state = await parts.store.health.state()

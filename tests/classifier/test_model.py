@@ -155,3 +155,18 @@ def test_the_shipped_model_is_small_and_its_card_is_there():
     assert sum(path.stat().st_size for path in folder.iterdir()) < 24 * 2**20
     assert "Sources and licences" in (folder / "CARD.md").read_text(encoding="utf-8")
     assert load(folder).labels == LABELS
+
+
+def test_words_met_ahead_change_no_score(shipped):
+    texts = ["An economist forecasting the residency of a bratty parakeet", "you stupid hippies"]
+    model = load(default_artifact())
+    before = model.score(texts)
+    pieces = 0
+    while model.learn_ahead(5_000):
+        pieces += 1
+    assert pieces > 3
+    assert not model.learn_ahead(1)
+    assert np.array_equal(model.score(texts), before)
+    assert np.array_equal(shipped.score(texts), before)
+    model.forget()
+    assert model.learn_ahead(10), "a new vocabulary begins anew"

@@ -46,6 +46,8 @@ def test_a_worker_alone_answers_livez_and_metrics_and_nothing_else(
         assert until(alive, 60).json()["status"] == "alive"
         until(lambda: 'winnow_round_duration_seconds_count{round="reap"}' in text(base), 60)
         assert 'winnow_processes{role="worker"} 1.0' in text(base)
+        # It loads a model when a comment waits for one: until then none is missing.
+        assert "winnow_model_loaded{" not in text(base)
         assert httpx.get(f"{base}/v1/sites").status_code == 404
     finally:
         worker.terminate()
