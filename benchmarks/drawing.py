@@ -103,6 +103,11 @@ def shown(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _tick(value: float) -> str:
+    """A round number beside others: millions spelt out would run into each other."""
+    return f"{value / 1_000_000:g} M" if value >= 1_000_000 else shown(value)
+
+
 def _steps(most: float) -> list[float]:
     """Three to six round numbers up to `most`."""
     power = 10.0 ** math.floor(math.log10(most))
@@ -116,7 +121,7 @@ def _ticks(values: Sequence[float], x: object, plot: Plot, bottom: float) -> lis
     for value in values:
         at = x(value)  # type: ignore[operator]
         drawn.append(f'<line class="line" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}"/>')
-        drawn.append(_text(at, bottom + 18, shown(value), anchor="middle", kind="soft"))
+        drawn.append(_text(at, bottom + 18, _tick(value), anchor="middle", kind="soft"))
     if plot.goal is not None:
         at = x(plot.goal)  # type: ignore[operator]
         drawn.append(f'<line class="goal" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}"/>')

@@ -92,7 +92,7 @@ def _goal_row(goal: Goal, results: Results, causes: dict[str, str]) -> list[str]
         return [goal.what, "–", bound, "not measured here", ""]
     value, remark = found
     met = goal.met(value)
-    why = "" if met else causes.get(goal.key, "")
+    why = "" if met else " ".join(causes.get(goal.key, "").split())
     remarks = ". ".join(part for part in (remark, why) if part)
     return [goal.what, f"{shown(value)} {goal.unit}", bound, "yes" if met else "**no**", remarks]
 
