@@ -7,7 +7,9 @@ from collections.abc import Hashable
 from typing import Final, NamedTuple
 
 MOST: Final = 16 << 20
-"""Bytes of bodies kept in one process; beyond, those not asked for longest go first."""
+"""Bytes kept in one process; beyond, what was not asked for longest goes first."""
+BESIDE: Final = 1024
+"""Bytes that an answer takes besides its body: anybody may ask for pages that hold nothing."""
 LARGEST: Final = 1 << 20
 """Bytes of one body; larger ones are made anew each time."""
 
@@ -45,11 +47,11 @@ class Kept:
         if len(sent.body) > LARGEST:
             return
         self._answers[question] = sent
-        self._size += len(sent.body)
+        self._size += len(sent.body) + BESIDE
         while self._size > self._most:
             self._drop(next(iter(self._answers)))
 
     def _drop(self, question: Hashable) -> None:
         gone = self._answers.pop(question, None)
         if gone is not None:
-            self._size -= len(gone.body)
+            self._size -= len(gone.body) + BESIDE

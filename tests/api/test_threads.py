@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from service.api.kept import LARGEST, Kept, Sent
+from service.api.kept import BESIDE, LARGEST, Kept, Sent
 from tests.conftest import ORIGIN, PAGE, Site, Winnow, until
 
 THREAD = "/v1/pages/comments"
@@ -264,7 +264,7 @@ def test_a_site_made_anew_under_its_old_name_shows_nothing_of_the_old(winnow: Wi
 
 
 def test_kept_answers_take_no_more_than_their_room() -> None:
-    kept = Kept(most=1000)
+    kept = Kept(most=3 * (300 + BESIDE))
     for i in range(10):
         kept.put(i, Sent("a", {}, bytes(300)))
     assert [i for i in range(10) if kept.get(i, "a")] == [7, 8, 9]
