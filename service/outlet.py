@@ -78,20 +78,24 @@ class Outlet:
                 self._changed.wait_for(lambda: self._lines)
                 lines, self._lines = list(self._lines), deque()
                 lost, self._lost = self._lost, 0
-            self._put(lines + ([_notice(lost)] if lost else []))
+            self._put(lines, lost)
             with self._changed:
                 self._held -= sum(map(len, lines))
                 self._changed.notify_all()
 
-    def _put(self, lines: list[bytes]) -> None:
-        rest = b"".join(lines)
+    def _put(self, lines: list[bytes], lost: int) -> None:
+        """Writes lines, and behind them how many were lost before."""
+        notice = [_notice(lost)] if lost else []
+        rest = b"".join([*lines, *notice])
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:  # whoever shares the pipe made it non-blocking
                 select.select([], [self._descriptor], [], 1.0)
             except OSError:  # a full disk, a closed pipe
-                self._drop(rest.count(b"\n"))
+                with self._changed:
+                    self._lost += lost  # still to be told
+                self._drop(rest.count(b"\n") - len(notice))
                 time.sleep(0.05)  # the log's own pace, so that a broken one costs nothing
                 return
 
