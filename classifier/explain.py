@@ -96,9 +96,8 @@ def spans(model: "Classifier", text: str, label: int, limit: int) -> list[Span]:
         return []
     ranked = sorted((-weight, k) for k, weight in enumerate(weights) if weight >= floor)
     order = [k for _, k in ranked]
-    # Several tokens may come from one place, so that more than `limit` are looked at.
-    places = read.places_of(order[: 4 * limit])
-    kept = dict.fromkeys(places[k] for k in order[: 4 * limit])
+    places = read.places_of(order)
+    kept = dict.fromkeys(places[k] for k in order)
     return list(kept)[:limit]
 
 

@@ -133,7 +133,8 @@ class _Library:
         self._opened: LanguageIdentifier | None = None
 
     def keep(self, folder: Path | None) -> None:
-        self.folder, self._opened = folder, None
+        if folder != self.folder:
+            self.folder, self._opened = folder, None
 
     def open(self) -> "LanguageIdentifier":
         if self._opened is None:
