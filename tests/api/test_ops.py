@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ORIGIN, Site, Winnow, comment, until
+from tests.conftest import ORIGIN, Winnow, comment, until
 
 
 def test_livez_answers_without_asking_anybody(winnow: Winnow) -> None:
@@ -31,7 +31,11 @@ def test_readyz_names_each_check(winnow: Winnow) -> None:
     assert body["durability_level"] == 2
 
 
-def test_metrics_are_prometheus_text_and_count_what_happened(winnow: Winnow, site: Site) -> None:
+def test_metrics_are_prometheus_text_and_count_what_happened(
+    launch_winnow: Callable[..., Winnow],
+) -> None:
+    winnow = launch_winnow()  # of its own: with a hundred sites, they are summed up
+    site = winnow.site()
     made = site.submitted()
     site.decide(made["id"], "approve", 1)
     answer = winnow.ask("GET", "/metrics")

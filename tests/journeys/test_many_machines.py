@@ -64,6 +64,8 @@ def web(fleet: fleets.Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         WINNOW_OUTGOING_NETWORKS="127.0.0.0/8",
     )
     worker = started.part("worker")
+    # One that starts while no node answers says so and ends, for its own supervisor to start again.
+    until(lambda: b"runs" in (started.home / "worker").read_bytes(), 60)
     yield started
     worker.send_signal(signal.SIGTERM)
     started.stop()
