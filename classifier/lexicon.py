@@ -37,48 +37,62 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The words, the most frequent first."""
+    """The words, the most frequent first, and what is told of the few that anything is told of.
 
-    words: tuple[Word, ...] = ()
+    Sixty thousand words stand in each process: plain strings take half of what records would.
+    """
+
+    words: tuple[str, ...] = ()
+    weights: dict[str, float] = field(default_factory=dict)
     markers: dict[str, str] = field(default_factory=dict)
 
     def repairs(self) -> Repairs:
         """What the words tell about disguised ones."""
-        known = frozenset(word.text for word in self.words)
-        weighty = {word.text: word.weight for word in self.words if word.weight}
-        return Repairs(known, tuple(self._common()), weighty)
+        return Repairs(frozenset(self.words), tuple(self._common()), self.weights)
 
     def _common(self) -> Iterable[str]:
         yield from _JOINED_LETTERS
-        for place, word in enumerate(self.words):
-            text = word.text
-            frequent = not word.weight and place < _COMMON.get(len(text), _LONGER)
+        for place, text in enumerate(self.words):
+            frequent = text not in self.weights and place < _COMMON.get(len(text), _LONGER)
             if frequent and len(text) > 1 and text.isascii() and text.isalpha():
                 yield text
 
 
 def lexicon(words: Iterable[Word]) -> Lexicon:
     """A lexicon of these words, in this order."""
-    kept = tuple(words)
-    return Lexicon(kept, {word.text: word.language for word in kept if word.language})
+    texts: list[str] = []
+    weights: dict[str, float] = {}
+    markers: dict[str, str] = {}
+    for word in words:
+        texts.append(word.text)
+        if word.weight:
+            weights[word.text] = word.weight
+        if word.language:
+            markers[word.text] = word.language
+    return Lexicon(tuple(texts), weights, markers)
 
 
 def encode(found: Lexicon) -> bytes:
     """The lexicon as the bytes of its file."""
-    lines = (f"{w.text}\t{w.weight or ''}\t{w.language}\n" for w in found.words)
+    weight, marked = found.weights.get, found.markers.get
+    lines = (f"{text}\t{weight(text, '')}\t{marked(text, '')}\n" for text in found.words)
     return "".join(lines).encode("utf-8")
 
 
 def decode(raw: bytes) -> Lexicon:
     """The lexicon in the bytes of a file; ``ArtifactError`` if they are not one."""
     try:
-        rows = [line.split("\t") for line in raw.decode("utf-8").splitlines()]
-        words = [Word(text, float(weight) if weight else 0.0, told) for text, weight, told in rows]
-        if not all(word.text for word in words):
+        found = lexicon(_word(line) for line in raw.decode("utf-8").splitlines())
+        if not all(found.words):
             raise ValueError("a line without a word")
-        return lexicon(words)
+        return found
     except (UnicodeDecodeError, ValueError) as error:
         raise ArtifactError(f"not a lexicon: {error}") from error
+
+
+def _word(line: str) -> Word:
+    text, weight, language = line.split("\t")
+    return Word(text, float(weight) if weight else 0.0, language)
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ LONGEST: Final = 20_000  # code points read of one text; the rest is ignored
 _BATCH: Final = 64  # texts scored in one go
 _REMEMBERED: Final = 512  # texts read last, whose words may be asked for next
 _KEPT: Final = 500  # tokens of a text up to which what they add is remembered, too
-_PRELOADED: Final = 20_000  # words whose sums are worked out at the start
+_PRELOADED: Final = 4_000  # words whose sums are worked out at the start
 _SPELT: Final = 3  # letters standing alone in a row from which they may be one word
 _SELF_TEST_TOLERANCE: Final = 1e-3
 _GENERAL: Final = 0  # place of the general head
@@ -69,7 +69,7 @@ class Classifier:
         self.heads = [head(*pair) for pair in zip(manifest.heads, tables, strict=True)]
         self._by_language = {h.language: place for place, h in enumerate(self.heads) if place}
         self._languages = [language.ENGLISH, *manifest.marked]
-        self._plain = [word.text for word in lexicon.words if word.text.isascii()]
+        self._plain = [word for word in lexicon.words if word.isascii()]
         self._vocabulary = self._fresh()
         self._seen = _Seen()
         self._recent: dict[str, tuple[Vocabulary, Reading]] = {}

@@ -98,11 +98,11 @@ class Repairs:
 
     def _near(self, token: str) -> Iterator[str]:
         """Weighty and frequent words one slip away from the token."""
-        yield from self._deletions.get(token, ())
+        yield from self._deletions.get(token, "").split()
         for shorter in _deletions(token):
             if shorter in self._strength and len(shorter) >= _SHORTEST_TYPO:
                 yield shorter
-            for word in self._deletions.get(shorter, ()):
+            for word in self._deletions.get(shorter, "").split():
                 if len(word) == len(token) and _one_slip(word, token):
                     yield word
 
@@ -143,12 +143,14 @@ class Repairs:
         return letters
 
     @cached_property
-    def _deletions(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+    def _deletions(self) -> dict[str, str]:
+        """What is left of a word without one letter, and the words it is left of, with blanks
+        between: most have only one, which takes nothing more."""
+        found: dict[str, str] = {}
         for word in self._strength:
-            if len(word) >= _SHORTEST_TYPO:
+            if len(word) >= _SHORTEST_TYPO and word.isalpha():
                 for shorter in _deletions(word):
-                    found.setdefault(shorter, []).append(word)
+                    found[shorter] = f"{found[shorter]} {word}" if shorter in found else word
         return found
 
 

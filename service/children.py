@@ -3,11 +3,13 @@
 How a child lives (`service.process` is such a child):
 
 1. It reads `read_child_context(os.environ)` and its settings from the other WINNOW_ variables.
-2. It beats on the board of `beats_fd`, once a second, and before it says that it is ready.
-3. A web process serves on the socket `listen_fd`. Once it can, it calls `announce_ready`.
-4. SIGTERM, or the end of file on `alive_fd` (the supervisor died), means: close the listening
+2. It loads what it needs, then waits in `await_store` until the store serves: children start while
+   the store does, and touch nothing of it before.
+3. It beats on the board of `beats_fd`, once a second, and before it says that it is ready.
+4. A web process serves on the socket `listen_fd`. Once it can, it calls `announce_ready`.
+5. SIGTERM, or the end of file on `alive_fd` (the supervisor died), means: close the listening
    socket at once, finish what is under way within `drain_s`, exit 0.
-5. Exit code 78 means "my configuration is wrong": the supervisor then stops everything.
+6. Exit code 78 means "my configuration is wrong": the supervisor then stops everything.
 """
 
 import asyncio
@@ -62,7 +64,8 @@ class ChildContext(msgspec.Struct, frozen=True):
     role: ChildRole
     index: int
     """0 for the worker and the first web process."""
-    redis_url: str
+    store_fd: int
+    """Read end of a pipe for one line, the store's URL; see `await_store`."""
     alive_fd: int
     """Read end of a pipe nobody writes to: end of file means that the supervisor died."""
     ready_fd: int
@@ -92,11 +95,69 @@ def read_child_context(environ: Mapping[str, str]) -> ChildContext:
         ) from None
 
 
+def await_store(context: ChildContext) -> str:
+    """The store's URL, once it serves and everything in it is made; to be called once.
+
+    Raises:
+        SystemExit: the supervisor died first.
+    """
+    with os.fdopen(context.store_fd) as told:
+        url = told.readline().strip()
+    if not url:
+        raise SystemExit(0)
+    return url
+
+
+class StoreNews:
+    """What children wait for in `await_store`, as the supervisor tells it."""
+
+    def __init__(self) -> None:
+        self._line = b""
+        self._waiting: list[int] = []
+
+    def pipe(self) -> int:
+        """The read end of a pipe for one child; to be passed on, and closed."""
+        reading, writing = os.pipe()
+        self._waiting.append(writing)
+        self._send()
+        return reading
+
+    def tell(self, url: str) -> None:
+        """Lets everybody go on, those to come too."""
+        self._line = f"{url}\n".encode()
+        self._send()
+
+    def close(self) -> None:
+        """Those who still wait end."""
+        while self._waiting:
+            os.close(self._waiting.pop())
+
+    def _send(self) -> None:
+        while self._line and self._waiting:
+            writing = self._waiting.pop()
+            with suppress(BrokenPipeError):  # it ended before
+                os.write(writing, self._line)
+            os.close(writing)
+
+
 def announce_ready(context: ChildContext) -> None:
     """Tell the supervisor that this child does its work; to be called once."""
     with suppress(BrokenPipeError):  # the supervisor died: `alive_fd` says so, too
         os.write(context.ready_fd, b"ready\n")
     os.close(context.ready_fd)
+
+
+def on_end(context: ChildContext, orphan: Callable[[], None], asked: Callable[[], None]) -> None:
+    """Calls `asked` at SIGTERM or SIGINT, and `orphan` when the supervisor has died."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+
+    def orphaned() -> None:
+        loop.remove_reader(context.alive_fd)
+        orphan()
+
+    loop.add_reader(context.alive_fd, orphaned)
 
 
 class Pauses:

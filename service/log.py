@@ -4,19 +4,39 @@ Every line carries `ts` (UTC, ISO 8601), `level` and `event`. Control characters
 that nothing a stranger sent can forge a line. Log ids, never bodies, names or addresses.
 """
 
+from __future__ import annotations
+
 import functools
 import json
 import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TextIO, cast
-
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from service.outlet import Outlet
+
+
+@contextmanager
+def _unseen(package: str) -> Iterator[None]:
+    """As if a package were not installed, for what is imported meanwhile."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # which import takes for a refusal
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
+with _unseen("rich"):  # structlog would load it, 5 MB in each process, for tracebacks never drawn
+    import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 # C0 without the line feed, DEL, C1, line and paragraph separators, bidirectional controls.
 _UNSAFE = re.compile(

@@ -1,9 +1,10 @@
 """`winnow serve`: one supervisor, its embedded server, N web processes and one worker.
 
 The supervisor binds the listening socket and hands it down, so a web process may die without a
-connection being refused. Whatever ends is started again, after a pause that grows from 0.1 to 5 s;
-a child that exists but does nothing more is killed first. SIGUSR2 replaces the children one by one,
-by the code and settings of that moment, without a request being lost.
+connection being refused. Children are started first, and load while the store does. Whatever ends
+is started again, after a pause that grows from 0.1 to 5 s; a child that exists but does nothing
+more is killed first. SIGUSR2 replaces the children one by one, by the code and settings of that
+moment, without a request being lost.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from service.children import (
     ChildContext,
     ChildRole,
     StartRefusedError,
+    StoreNews,
     announce_ready,
     read_child_context,
 )
@@ -63,6 +65,7 @@ def run(
     settings: Settings,
     *,
     role: Role = "all",
+    before: Callable[[], None] | None = None,
     bootstrap: Callable[[str, Settings], None] | None = None,
     on_ready: Callable[[str, bool], None] | None = None,
     reload: Callable[[], Settings] | None = None,
@@ -73,8 +76,9 @@ def run(
     Args:
         settings: port 0 takes any free port; children and `on_ready` get the real one.
         role: "web" and "worker" run only that part and need `redis_url`.
+        before: called once the data folder is ours, before anything is started.
         bootstrap: called with the Redis URL once it answers and the settings with the real port,
-            before any child runs; in a thread.
+            before any child touches it; in a thread.
         on_ready: called once, with the public URL and whether the data folder was new.
         reload: called at SIGUSR2 for the settings of new children; without it they stay.
         command: what to run as a child, without the role; `python -m service.process` if empty.
@@ -85,6 +89,8 @@ def run(
     try:
         with ExitStack() as held:
             supervisor = _prepare(settings, role, held)
+            if before is not None:
+                before()
             supervisor.bootstrap, supervisor.on_ready = bootstrap, on_ready
             supervisor.reload = reload
             supervisor.command = tuple(command) or (sys.executable, "-m", CHILD_MODULE)
@@ -164,7 +170,7 @@ class _Supervisor:
         web = range(0 if role == "worker" else settings.web_processes)
         self._board = Board.create(1 + len(web))
         self._store = None if settings.redis_url else StoreProcess(settings, self._board)
-        self._redis_url = settings.redis_url
+        self._news = StoreNews()
         self._children = [Child("web", index, self._board) for index in web]
         self._children += [] if role == "web" else [Child("worker", 0, self._board)]
         self._alive = (-1, -1)
@@ -198,16 +204,17 @@ class _Supervisor:
         (self._hurry if hurry else self._stop).set()
 
     async def _live(self) -> None:
-        server = await self._store.open() if self._store is not None else None
-        self._redis_url = server.url if server is not None else self._redis_url
-        if self.bootstrap is not None:
-            await asyncio.to_thread(self.bootstrap, self._redis_url, self._settings)
         async with asyncio.TaskGroup() as group:
+            for child in self._children:
+                group.create_task(child.keep(self._launch))
+            server = await self._store.open() if self._store is not None else None
+            url = server.url if server is not None else self._settings.redis_url
+            if self.bootstrap is not None:
+                await asyncio.to_thread(self.bootstrap, url, self._settings)
+            self._news.tell(url)
             if self._store is not None and server is not None:
                 group.create_task(self._store.keep(server))
                 group.create_task(self._store.watch())
-            for child in self._children:
-                group.create_task(child.keep(self._launch))
             await asyncio.gather(*(child.ready.wait() for child in self._children))
             _log.info("ready", url=self._settings.public_url, children=len(self._children))
             notify.tell(os.environ, "READY=1", f"MAINPID={os.getpid()}")
@@ -271,6 +278,7 @@ class _Supervisor:
             self._listener.close()  # so that new connections are refused once the children close it
         ends = [child.end(self._patience_s, self._hurry) for child in self._children]
         went = await asyncio.gather(*ends)
+        self._news.close()
         for descriptor in self._alive:
             os.close(descriptor)
         if self._store is not None:
@@ -280,16 +288,20 @@ class _Supervisor:
     async def _launch(self, role: ChildRole, index: int, ready: int) -> asyncio.subprocess.Process:
         """In a session of its own: Ctrl-C in the terminal is the supervisor's to pass on."""
         listen = self._listener.fileno() if self._listener and role == "web" else None
-        beats = self._board.descriptor
-        context = ChildContext(role, index, self._redis_url, self._alive[0], ready, listen, beats)
-        return await asyncio.create_subprocess_exec(
-            *self.command,
-            role,
-            stdin=asyncio.subprocess.DEVNULL,
-            env=_child_environ(self._settings, context),
-            pass_fds=[fd for fd in (listen, self._alive[0], ready, beats) if fd is not None],
-            start_new_session=True,
-        )
+        beats, store = self._board.descriptor, self._news.pipe()
+        context = ChildContext(role, index, store, self._alive[0], ready, listen, beats)
+        passed = (listen, store, self._alive[0], ready, beats)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self.command,
+                role,
+                stdin=asyncio.subprocess.DEVNULL,
+                env=_child_environ(self._settings, context),
+                pass_fds=[fd for fd in passed if fd is not None],
+                start_new_session=True,
+            )
+        finally:
+            os.close(store)
 
 
 def _child_environ(settings: Settings, context: ChildContext) -> dict[str, str]:

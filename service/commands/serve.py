@@ -92,7 +92,6 @@ def _run(options: dict[str, Any], role: Role) -> int:
     with _metrics_folder(settings, role) as clear_metrics, _withdrawn_at_end(settings, role) as up:
 
         def prepare(redis_url: str, bound: Settings) -> None:
-            clear_metrics()
             _check_store(redis_url, bound)
             if settings.redis_url:
                 asyncio.run(_claim(redis_url, bound))
@@ -104,7 +103,12 @@ def _run(options: dict[str, Any], role: Role) -> int:
             _say_ready(url, role)
 
         return supervise.run(
-            settings, role=role, bootstrap=prepare, on_ready=on_ready, reload=again
+            settings,
+            role=role,
+            before=clear_metrics,
+            bootstrap=prepare,
+            on_ready=on_ready,
+            reload=again,
         )
 
 

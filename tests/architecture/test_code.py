@@ -232,12 +232,17 @@ def test_importing_every_module_opens_no_file_and_no_socket_and_starts_nothing()
     assert (told["threads"], told["modules"] > 80) == (1, True)
 
 
-def test_importing_the_command_line_loads_neither_web_framework_nor_classifier() -> None:
-    """`winnow --help` must not take a second."""
-    code = (
-        "import sys, service.cli; "
-        "print([m for m in ('litestar', 'sklearn', 'scipy', 'redis') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("module", "spared"),
+    [
+        ("service.cli", ("litestar", "sklearn", "scipy", "redis")),  # `winnow --help` is quick
+        ("service.supervise", ("litestar", "numpy", "rich")),
+        ("service.worker_process", ("litestar", "uvicorn", "jinja2", "sklearn", "rich")),
+        ("service.web_process", ("sklearn", "scipy", "rich")),
+    ],
+)
+def test_a_process_loads_no_more_than_it_needs(module: str, spared: tuple[str, ...]) -> None:
+    code = f"import sys, {module}; print([m for m in {spared} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )

@@ -75,15 +75,15 @@ def test_words_met_mostly_in_abuse_are_weighty_and_words_of_one_language_mark_it
         counts.add({"you", "moron"}, "en", 1.0)
         counts.add({"you", "friend"}, "en", 0.0)
         counts.add({"arkadas", "bir"}, "tr", 0.0)
-    words = {word.text: word for word in learn(counts, ("en", "tr")).words}
-    assert words["moron"].weight > 0
-    assert words["friend"].weight == words["you"].weight == 0
-    assert words["bir"].language == "tr"
-    assert words["friend"].language == "en"
+    learnt = learn(counts, ("en", "tr"))
+    assert learnt.weights["moron"] > 0
+    assert {"friend", "you"} <= set(learnt.words) - set(learnt.weights)
+    assert learnt.markers["bir"] == "tr"
+    assert learnt.markers["friend"] == "en"
 
 
 def test_a_lexicon_is_written_and_read_back_and_anything_else_refused():
-    assert decode(encode(WORDS)).words == WORDS.words
+    assert decode(encode(WORDS)) == WORDS
     for bad in (b"\xff", b"word\n", b"\t1\t\n", b"word\tmuch\t\n"):
         with pytest.raises(ArtifactError, match="not a lexicon"):
             decode(bad)

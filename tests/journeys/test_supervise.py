@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 CHILD = r"""
 import json, os, select, signal, socket, sys, time
 import redis
-from service.children import announce_ready, read_child_context
+from service.children import announce_ready, await_store, read_child_context
 from service.setting_sources import load
 
 context, settings = read_child_context(os.environ), load(os.environ)
@@ -36,6 +36,7 @@ if manner == "misconfigured":
     sys.exit(78)
 if manner == "broken":
     sys.exit(1)
+redis_url = await_store(context)
 stop_in, stop_out = os.pipe()
 signal.signal(signal.SIGTERM, lambda *_: manner == "stubborn" or os.close(stop_out))
 listener = socket.socket(fileno=context.listen_fd) if context.listen_fd is not None else None
@@ -52,7 +53,7 @@ while True:
     except BlockingIOError:  # the other web process was faster
         continue
     connection.setblocking(True)
-    with connection, redis.Redis.from_url(context.redis_url) as store:
+    with connection, redis.Redis.from_url(redis_url) as store:
         connection.recv(65536)
         try:
             count = store.incr("count")
@@ -64,13 +65,14 @@ while True:
 """
 
 SERVE = r"""
-import json, os, sys
+import json, os, sys, time
 from service import log
 from service.setting_sources import load
 from service.supervise import run
 
 def bootstrap(url, settings):
     say("bootstrap", redis=url)
+    time.sleep(float(os.environ.get("WINNOW_TEST_BOOTSTRAP_S", 0)))
 
 def on_ready(url, first_start):
     say("ready", url=url, first_start=first_start)
@@ -153,7 +155,8 @@ class Serving:
 
     def pids(self, role: str = "") -> list[int]:
         """Of every child that ever started."""
-        lines = (self.home / "pids").read_text().split("\n") if self.home.exists() else []
+        path = self.home / "pids"
+        lines = path.read_text().split("\n") if path.exists() else []
         return [int(line.split()[1]) for line in lines if line.startswith(role) and line]
 
     def server_pid(self) -> int:
@@ -189,6 +192,35 @@ def test_everything_comes_up_and_says_so_once(serve):
     assert service.ask()["port"] == int(ready["url"].rpartition(":")[2])
     assert len(service.pids("worker")) == 1
     assert len(service.pids("web")) == 3
+
+
+def test_children_load_while_the_store_starts_and_go_on_only_once_all_is_made(serve):
+    """They run before the keys are made, and serve after that."""
+    service = serve(WINNOW_TEST_BOOTSTRAP_S="2")
+    eventually(lambda: service.said("bootstrap"))
+    eventually(lambda: len(service.pids()) == 2)
+    time.sleep(0.5)
+    assert service.said("ready") is None
+    service.ready()
+    assert len(service.pids()) == 2
+
+
+def test_children_that_still_wait_for_the_store_end_with_their_supervisor(serve):
+    """kill -9 before the store was told of: nobody stays behind."""
+    service = serve(WINNOW_TEST_BOOTSTRAP_S="20")
+    eventually(lambda: service.said("bootstrap") and len(service.pids()) == 2)
+    service.process.kill()
+    service.process.wait()
+    eventually(lambda: not any(runs(pid) for pid in service.pids()))
+
+
+def test_a_stop_does_not_wait_for_children_that_wait(serve):
+    """SIGTERM during the bootstrap: exit code 0 within its length, no child left."""
+    service = serve(WINNOW_TEST_BOOTSTRAP_S="2")
+    eventually(lambda: service.said("bootstrap") and len(service.pids()) == 2)
+    service.process.terminate()
+    assert service.ended() == 0
+    assert not any(runs(pid) for pid in service.pids())
 
 
 def test_only_the_first_start_is_a_first_start(serve):
@@ -384,11 +416,9 @@ def test_a_child_cannot_be_started_by_hand():
 
 def test_a_child_reads_what_the_supervisor_wrote():
     """The hand-over is one JSON object."""
-    text = (
-        '{"role":"web","index":1,"redis_url":"unix:///r","alive_fd":3,"ready_fd":4,"listen_fd":5}'
-    )
+    text = '{"role":"web","index":1,"store_fd":2,"alive_fd":3,"ready_fd":4,"listen_fd":5}'
     told = read_child_context({"WINNOW_CHILD": text})
-    assert told == ChildContext("web", 1, "unix:///r", 3, 4, 5)
+    assert told == ChildContext("web", 1, 2, 3, 4, 5)
 
 
 def test_pauses_between_restarts_grow_and_are_forgiven():
