@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from service.errors import Unavailable
 from service.store.confirming import Confirmation
 from service.store.connect import Wire
-from service.store.lanes import pipelined
+from service.store.links import Links
 
 LEVELS: Final[tuple[str, ...]] = (
     "acknowledged comments may be lost when the server stops",
@@ -160,7 +160,9 @@ async def _replicas_flush(wire: Wire) -> bool:
     if not (asked.replicas and asked.disk):
         return True
     for client, tag in await wire.topology.masters():
-        answers = await pipelined(client, asked.commands(tag))
+        links = Links(client)
+        answers = await links.ask(asked.commands(tag))
+        await links.disconnect()
         received = not isinstance(answers[1], Exception) and int(answers[1]) >= asked.replicas
         if received and not asked.met(answers):
             return False

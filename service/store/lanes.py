@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from time import perf_counter
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import (
@@ -30,6 +29,7 @@ from service import metrics
 from service.errors import Unavailable
 from service.store.breaker import PROBE_S, Breaker
 from service.store.confirming import Confirmation
+from service.store.links import Links
 from service.store.routing import key_of, tag_of
 from service.store.scripts import Scripts
 
@@ -93,6 +93,7 @@ class Lane:
     ) -> None:
         self.client = client
         self.breaker = Breaker(self._probe)
+        self._links = Links(client)
         self._scripts = scripts
         self._confirmation = confirmation
         self._astray = astray
@@ -184,7 +185,7 @@ class Lane:
         """The answers to a batch; those of writes that nobody confirmed are `Unavailable`."""
         commands = [word for call in batch for word in _sent_as(call)]
         ending = self._ending(batch[-1])
-        said = await pipelined(self.client, [*commands, *ending])
+        said = await self._links.ask([*commands, *ending])
         answers = _without_asking(said[: len(commands)], batch)
         if not ending:
             self.breaker.answered()
@@ -214,7 +215,7 @@ class Lane:
         answers = self._without_first(said)
         if not self._confirmation.touched(answers):
             self._tag = None
-            answers = self._without_first(await pipelined(self.client, self._ending(done)))
+            answers = self._without_first(await self._links.ask(self._ending(done)))
         met = self._confirmation.touched(answers) and self._confirmation.met(answers)
         if met:
             self.breaker.answered()
@@ -228,7 +229,7 @@ class Lane:
         """After a round trip that took too long, or that nobody confirmed."""
         # Idle connections to a server that hangs would cost the next callers a deadline each.
         if why == "hung":
-            await self.client.connection_pool.disconnect(inuse_connections=False)
+            await self._links.disconnect()
         if self.breaker.missed(why):
             waiting, self._waiting = self._waiting, []
             fail(waiting, TooSlow())
@@ -240,12 +241,12 @@ class Lane:
         if self._astray is not None:
             self._astray([])
         if self._confirmation is None or not self._confirmation.needed:
-            await pipelined(self.client, [("PING",)])
+            await self._links.ask([("PING",)])
             return True
         self._tag = self._tags()
         if self._tag is None:
             return True  # nothing is this server's business any more
-        answers = await pipelined(self.client, self._confirmation.commands(self._tag))
+        answers = await self._links.ask(self._confirmation.commands(self._tag))
         return self._confirmation.touched(answers) and self._confirmation.met(answers)
 
     async def close(self) -> None:
@@ -253,59 +254,7 @@ class Lane:
         while self._flushes:
             await asyncio.gather(*self._flushes, return_exceptions=True)
         await self.breaker.close()
-
-
-async def pipelined(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """The answers to commands sent at once, errors among them: the one place where a batch meets a
-    connection.
-
-    redis-py's own pipeline sets a timer and runs five coroutines for each answer; here one deadline
-    covers the batch. That costs a third of the CPU (benchmarks/wire.py).
-    """
-    began, pool = perf_counter(), cast(Any, client.connection_pool)
-    try:
-        connection = await pool.get_connection()
-        try:
-            answers = await _asked(connection, commands)
-        finally:
-            await pool.release(connection)
-    except BaseException:
-        metrics.STORE_FAILURES.inc()
-        raise
-    metrics.STORE_SECONDS.observe(perf_counter() - began)
-    metrics.STORE_COMMANDS.inc(len(commands))
-    shaped = client.response_callbacks
-    return [
-        shaped[name](answer) if name in shaped and not isinstance(answer, Exception) else answer
-        for (name, *_), answer in zip(commands, answers, strict=True)
-    ]
-
-
-async def _asked(connection: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """What the server says to each command, as it says it.
-
-    Raises:
-        redis.TimeoutError: not everything was answered in time; the connection is closed.
-        redis.ConnectionError: it broke.
-    """
-    deadline_s, connection.socket_timeout = connection.socket_timeout, None
-    # Waiting for replicas is no hanging: the server says itself how long that may take.
-    waits_ms = sum(command[-1] for command in commands[-2:] if command[0] in ("WAIT", "WAITAOF"))
-    try:
-        async with asyncio.timeout(deadline_s and deadline_s + waits_ms / 1000):
-            await connection.send_packed_command(connection.pack_commands(commands))
-            return [await _answer(connection) for _ in commands]
-    except TimeoutError:
-        raise TooSlow(f"no answer within {deadline_s:g} s") from None
-    finally:
-        connection.socket_timeout = deadline_s
-
-
-async def _answer(connection: Any) -> Any:
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error
+        await self._links.disconnect()
 
 
 def _sent_as(call: Call) -> list[tuple[Any, ...]]:

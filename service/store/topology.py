@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.retry import Retry
@@ -18,10 +18,12 @@ from redis.asyncio.sentinel import (
 )
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import ResponseError
 
 from service.redis_url import RedisUrl, parse
 from service.store.confirming import Confirmation
-from service.store.lanes import DEADLINE_S, Call, Lane, pipelined
+from service.store.lanes import DEADLINE_S, Call, Lane
+from service.store.links import packed
 from service.store.routing import writes
 from service.store.scripts import Scripts
 
@@ -67,7 +69,7 @@ class Packing:
 
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]:
         """The bytes of several commands."""
-        return [b"".join(map(_packed, commands))]
+        return [b"".join(map(packed, commands))]
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Sends bytes.
@@ -80,14 +82,6 @@ class Packing:
             await super().send_packed_command(command, check_health)  # type: ignore[misc]
         except RuntimeError as error:
             raise Unreachable(str(error)) from error
-
-
-def _packed(command: tuple[Any, ...]) -> bytes:
-    """One command's bytes; redis-py calls some by two words (`CONFIG GET`), of which the server
-    knows the first."""
-    name = command[0]
-    packed: bytes = pack_command((*name.split(), *command[1:]) if " " in name else command)
-    return packed
 
 
 def never_again() -> Retry:
@@ -205,8 +199,10 @@ class OneMaster:
         """Sends the scripts; of a single server, learns whether its disk must be asked."""
         await self._scripts.load(self.client)
         if self.confirmation.disk and not self.confirmation.replicas:
-            (told,) = await pipelined(self.client, [("CONFIG", "GET", "appendfsync")])
-            if not isinstance(told, Exception) and told[1] in (b"always", b"no"):
+            told = {}
+            with suppress(ResponseError):  # it may be forbidden: the disk is asked, then
+                told = await self.client.config_get("appendfsync")
+            if told.get("appendfsync") in ("always", "no"):
                 self.confirmation.disk = False  # it flushes before it answers, or never by itself
 
     def put(self, call: Call) -> None:

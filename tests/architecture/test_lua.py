@@ -136,7 +136,7 @@ def test_only_intake_is_refused_when_memory_is_full() -> None:
 
 
 LONG = {"page": 80}
-"""The one script that only reads: three orders and two kinds of cursor in one walk."""
+"""It only reads: three orders, two kinds of cursor, and ten bands merged piece by piece."""
 
 
 @pytest.mark.parametrize("name", list(SCRIPTS))
