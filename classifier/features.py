@@ -26,6 +26,7 @@ _POWER = np.uint32(0x01000193)  # the FNV prime: odd, few bits set
 _SCATTER = np.uint32(0x9E3779B1)  # 2**32 / golden ratio, made odd (Knuth, TAOCP 6.4)
 _SECOND = np.uint32(0x85EBCA6B)  # from MurmurHash3's finaliser
 _LONGEST = CHAR_ORDERS[-1]
+_FACTOR, _STEP, _MIX, _MASK = int(_POWER), int(_SCATTER), int(_SECOND), 0xFFFFFFFF
 
 Codes = NDArray[np.uint32]
 Rows = NDArray[np.uint32]
@@ -73,6 +74,33 @@ def token_grams(tokens: Sequence[str], shape: Shape) -> TokenGrams:
     rows >>= np.uint32(32 - shape.char_bits)
     rows[0, firsts] = word_rows(hashes, shape)
     return TokenGrams(rows, firsts, hashes)
+
+
+def hash_of(token: str) -> int:
+    """The hash of one token, as ``token_grams`` has it: without NumPy, whose calls cost a few
+    tokens more than their arithmetic."""
+    spread, power = 0, 1
+    for char in token:
+        spread += (ord(char) + 1) * _STEP * power
+        power = power * _FACTOR & _MASK
+    spread &= _MASK
+    spread ^= spread >> 15
+    return (spread * _MIX + 1) & _MASK
+
+
+def rows_of(token: str, shape: Shape) -> list[int]:
+    """The rows of one token and of the n-grams inside it, in any order, none of them 0; as
+    ``token_grams`` has them."""
+    shift = 32 - shape.char_bits
+    spread = [(ord(char) + 1) * _STEP & _MASK for char in f" {token} "]
+    rows = [((hash_of(token) * _STEP & _MASK) >> (32 - shape.word_bits)) + (1 << shape.char_bits)]
+    for start in range(len(spread) - 2):
+        hashed = spread[start] * _FACTOR + spread[start + 1]
+        for code in spread[start + 2 : start + _LONGEST]:
+            hashed = hashed * _FACTOR + code & _MASK
+            if row := (hashed * _STEP & _MASK) >> shift:
+                rows.append(row)
+    return rows
 
 
 def pair_rows(hashes: Codes, shape: Shape) -> Rows:

@@ -7,12 +7,13 @@ reading with the old one keeps it.
 
 import threading
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.features import Codes, Places, Shape, token_grams
+from classifier.features import Codes, Places, Shape, hash_of, rows_of, token_grams
 from classifier.language import kind
 from classifier.lexicon import Lexicon
 from classifier.reading import chunk_pieces, chunk_places
@@ -22,6 +23,7 @@ from classifier.text import Span
 CAPACITY: Final = 1 << 18  # tokens
 _AFTER: Final = frozenset(",.?:;)")  # marks that no disguise is made of
 _ROOM: Final = 41_000  # tokens that the longest text may bring, read twice
+_FEW_FILLED, _FEW_HASHED = 6, 24  # tokens of a usual length that cost less without NumPy's calls
 _CHUNKS: Final = 1 << 16  # pieces of text between spaces that are remembered
 _LONGEST_CHUNK: Final = 48  # code points; longer pieces are addresses and keys, never met again
 
@@ -51,6 +53,9 @@ class Sums:
 
     def fill(self, ids: Places, tokens: Sequence[str]) -> None:
         """Work out the sums of these tokens (``ids`` are their numbers)."""
+        if _few(tokens, _FEW_FILLED):
+            self._fill_few(ids, tokens)
+            return
         grams = token_grams(tokens, self.table.shape)
         picked = self.table.weights.take(grams.rows.ravel(), 0)
         summed = picked.reshape(*grams.rows.shape, -1).sum(0, dtype=np.int32)
@@ -58,6 +63,14 @@ class Sums:
         added[:, :-1] = np.add.reduceat(summed, grams.firsts) * self.table.scale
         added[:, -1] = np.add.reduceat(np.count_nonzero(grams.rows, 0), grams.firsts)
         self.values[ids] = added
+
+    def _fill_few(self, ids: Places, tokens: Sequence[str]) -> None:
+        each = [rows_of(token, self.table.shape) for token in tokens]
+        firsts = [0, *accumulate(map(len, each[:-1]))]
+        picked = self.table.weights.take(list(chain.from_iterable(each)), 0)
+        summed = np.add.reduceat(picked, firsts, 0, dtype=np.int32)
+        self.values[ids, :-1] = summed * self.table.scale
+        self.values[ids, -1] = [len(rows) for rows in each]
 
 
 class Vocabulary:
@@ -155,8 +168,7 @@ class Vocabulary:
             with self._lock:
                 first, end = self._hashed, len(self.tokens)
                 if first < end:
-                    grams = token_grams(self.tokens[first:end], self._shape)
-                    self._hashes[first:end] = grams.hashes
+                    self._hashes[first:end] = _hashes(self.tokens[first:end], self._shape)
                     self._hashed = end
         return self._hashes[ids]
 
@@ -203,6 +215,16 @@ class Vocabulary:
                 ids = self.add(token for token, _, _ in pieces)
         _remember(known, chunk, ids)
         return ids
+
+
+def _few(tokens: Sequence[str], most: int) -> bool:
+    return len(tokens) <= most and sum(map(len, tokens)) <= 12 * most
+
+
+def _hashes(tokens: Sequence[str], shape: Shape) -> Codes | list[int]:
+    if _few(tokens, _FEW_HASHED):
+        return [hash_of(token) for token in tokens]
+    return token_grams(tokens, shape).hashes
 
 
 def _remember(known: dict[str, Remembered], chunk: str, found: Remembered) -> None:

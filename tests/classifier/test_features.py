@@ -5,7 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifier.design import design, token_rows
-from classifier.features import CHAR_ORDERS, Shape, pair_rows, token_grams, word_rows
+from classifier.features import (
+    CHAR_ORDERS,
+    Shape,
+    hash_of,
+    pair_rows,
+    rows_of,
+    token_grams,
+    word_rows,
+)
 
 SHAPE = Shape(12, 11)
 MASK = 0xFFFFFFFF
@@ -54,7 +62,8 @@ def test_the_rows_of_a_token_agree_with_a_plain_loop_in_any_batch():
             mine = found.rows[:, found.firsts[k] : ends[k]]
             assert sorted(row for row in mine[1:].ravel().tolist() if row) == char_rows(token)
             assert mine[0][mine[0] > 0].tolist() == [word_row(token_hash(token))]
-            assert int(found.hashes[k]) == token_hash(token)
+            assert int(found.hashes[k]) == token_hash(token) == hash_of(token)
+            assert sorted(rows_of(token, SHAPE)) == sorted(filter(None, mine.ravel().tolist()))
 
     agree()
 

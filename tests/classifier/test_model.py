@@ -36,6 +36,14 @@ def test_a_text_scores_the_same_alone_and_in_a_batch(shipped):
         np.testing.assert_allclose(shipped.score([text])[0], row, atol=1e-5)
 
 
+def test_words_met_one_by_one_and_many_at_once_add_the_same():
+    """Few new words are summed without NumPy's vectors; what comes out is the same to the bit."""
+    words = [f"{word}{n}" for n in range(40) for word in ("quix", "ärgz", "字xz", "!z")]
+    singly, together = load(default_artifact()), load(default_artifact())
+    pieces = np.concatenate([singly.margins([word]) for word in words])
+    np.testing.assert_array_equal(pieces, together.margins(words))
+
+
 @pytest.mark.parametrize("label", LABELS)
 def test_an_explanation_sums_to_the_margin_and_the_score(shipped, label):
     for text in (
