@@ -139,7 +139,7 @@ class Link(asyncio.Protocol):
             self._write(b"".join(map(packed, commands)))
             answers = await waiter
         finally:
-            self._waiter = None
+            self._waiter, self._answers = None, []
             if timer is not None:
                 timer.cancel()
         for answer in answers:
