@@ -8,7 +8,7 @@
 -- Returns {id, score, id, score, ...}
 local BAND, wanted, down = 1e13, tonumber(ARGV[2]), ARGV[1] == 'newest'
 local cursor = ARGV[3] ~= '' and {id = ARGV[4], at = tonumber(ARGV[3])} or nil
-local bands, piece = {{lo = 0, hi = 10 * BAND, base = 0}}, wanted
+local bands, piece, answer = {{lo = 0, hi = 10 * BAND, base = 0}}, wanted, {}
 if ARGV[1] ~= 'priority' then
   for n = 0, 9 do bands[n + 1] = {lo = n * BAND, hi = (n + 1) * BAND - 1, base = n * BAND} end
   piece = math.ceil(wanted / 4)
@@ -63,7 +63,6 @@ local function take(band, last)
 end
 
 for _, band in ipairs(bands) do band.rows, band.next = take(band, cursor), 1 end
-local answer = {}
 while #answer < wanted * 2 do
   local first
   for _, band in ipairs(bands) do
@@ -75,6 +74,7 @@ while #answer < wanted * 2 do
   answer[#answer + 1] = row.id
   answer[#answer + 1] = string.format('%.0f', row.score)
   first.next = first.next + 1
-  if first.next > #first.rows and #first.rows >= piece then first.rows, first.next = take(first, row), 1 end
+  local more = first.next > #first.rows and #first.rows >= piece and #answer < wanted * 2
+  if more then first.rows, first.next = take(first, row), 1 end
 end
 return answer
