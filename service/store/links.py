@@ -34,6 +34,7 @@ class Links:
     def __init__(self, client: Redis) -> None:
         self._shaped = client.response_callbacks
         self._pool = cast(Any, client.connection_pool)
+        self._behind_sentinels = hasattr(self._pool, "master_address")
         self._idle: list[Link] = []
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
@@ -71,10 +72,6 @@ class Links:
                 return link
             await self._retire(link)
         return Link(await self._pool.get_connection(), behind_sentinels=self._behind_sentinels)
-
-    @property
-    def _behind_sentinels(self) -> bool:
-        return hasattr(self._pool, "master_address")
 
     def _leads(self, link: Link) -> bool:
         """Whether its server is the master, as far as the pool has heard from the Sentinels."""
@@ -128,8 +125,7 @@ class Link(asyncio.Protocol):
         """What the server says to each command, as it says it; see `Links.ask`."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[list[Any]] = loop.create_future()
-        self._waiter = waiter
-        self._answers, self._wanted = [], len(commands)
+        self._waiter, self._wanted = waiter, len(commands)
         timer = None
         if self._deadline_s is not None:
             # Waiting for replicas is no hanging: the server says itself how long that may take.
