@@ -19,6 +19,7 @@ from classifier.signals import SIGNALS, Examined, Signal, SignalInput, examine, 
 
 if TYPE_CHECKING:
     from classifier.adapting import Judgement, Learnt
+    from classifier.teaching import Teacher
 
 __all__ = [
     "LABELS",
@@ -55,11 +56,12 @@ def train(
     *,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
+    teacher: "Teacher | None" = None,
 ) -> dict[str, Any]:
     """Train a model on the folder ``data`` and write it to ``out``; see ``training.train``."""
     from classifier.training import train as run
 
-    return run(data, out, seed=seed, progress=progress)
+    return run(data, out, seed=seed, progress=progress, teacher=teacher)
 
 
 def adapt(

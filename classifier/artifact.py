@@ -67,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     self_test: list[SelfTest]
     seed: int = 0
     data: dict[str, str] = {}
+    teacher: str = ""
     metrics: dict[str, Any] = {}
 
 

@@ -18,8 +18,8 @@ FEW: Final = 1000  # positive rows in training below which a label is said to ha
 _HEAD = """# Winnow model {version}
 
 A text classifier for comment moderation: eight labels, each with a calibrated probability.
-Trained by `winnow train` with seed {seed}; made to order comments for people to read, not to
-decide alone about people.
+Trained by `winnow train` with seed {seed}, {teacher}.
+Made to order comments for people to read, not to decide alone about people.
 
 ## What it does not do well
 
@@ -46,12 +46,19 @@ def card(manifest: Manifest, train: Corpus) -> str:
     """
     found = {**manifest.metrics, "sets": manifest.metrics.get("dev", {})}
     parts = [
-        _HEAD.format(version=manifest.version, seed=manifest.seed) + _weaknesses(found, train),
+        _head(manifest) + _weaknesses(found, train),
         _label_table(train),
         *tables.figures(found, brief=True),
         _source_table(manifest, train),
     ]
     return "\n".join(parts)
+
+
+def _head(manifest: Manifest) -> str:
+    alone = "from people's judgements alone"
+    taught = f"from people's judgements and those of the encoder {manifest.teacher}"
+    teacher = taught if manifest.teacher else alone
+    return _HEAD.format(version=manifest.version, seed=manifest.seed, teacher=teacher)
 
 
 def _weaknesses(found: dict[str, Any], train: Corpus) -> str:

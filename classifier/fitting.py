@@ -38,13 +38,14 @@ class FactoredLogisticRegression(LinearClassifierMixin, BaseEstimator):  # type:
         sample_weight: Floats,
         margins: Floats | None = None,
     ) -> "FactoredLogisticRegression":
-        """Fit to truths 0 or 1 (n); gives ``coef_`` (rows, not yet scaled), ``intercept_``.
+        """Fit to truths 0 to 1 (n); gives ``coef_`` (rows, not yet scaled), ``intercept_``.
 
+        A truth in between counts as a row of each class, weighing so much.
         ``margins`` (n) are log-odds that each row has already; the fit adds to them.
         """
         from scipy.optimize import fmin_l_bfgs_b
 
-        loss = _Loss(X, np.where(y > 0.5, 1.0, -1.0), sample_weight * self.C, margins)
+        loss = _Loss(X, y, sample_weight * self.C, margins)
         start = np.zeros(len(X.scale) + 1)
         best, _, _ = fmin_l_bfgs_b(
             loss, start, maxiter=self.max_iter, m=10, pgtol=self.tol, factr=1e3
@@ -63,19 +64,18 @@ class _Loss:
     """The penalised log loss and its gradient at a point (weights, then bias)."""
 
     def __init__(
-        self, design: Design, signs: Floats, weights: Floats, margins: Floats | None
+        self, design: Design, truth: Floats, weights: Floats, margins: Floats | None
     ) -> None:
-        self._design, self._signs, self._weights = design, signs, weights
-        self._margins = np.zeros(len(signs)) if margins is None else margins
+        self._design, self._truth, self._weights = design, truth, weights
+        self._margins = np.zeros(len(truth)) if margins is None else margins
         self._held, self._pairs = design.held.T.tocsr(), design.pairs.T.tocsr()
         self._grams = design.grams.T.tocsr()
 
     def __call__(self, point: Floats) -> tuple[float, Floats]:
         margins = self._design.times(point[:-1].astype(np.float32)).astype(np.float64) + point[-1]
         margins += self._margins
-        agreed = self._signs * margins
-        loss = float((self._weights * np.logaddexp(0, -agreed)).sum())
-        slopes = -self._weights * self._signs * (0.5 - 0.5 * np.tanh(0.5 * agreed))
+        loss = float((self._weights * (np.logaddexp(0, margins) - self._truth * margins)).sum())
+        slopes = self._weights * (0.5 + 0.5 * np.tanh(0.5 * margins) - self._truth)
         gradient = np.append(self._back(slopes) + point[:-1], slopes.sum())
         return loss + 0.5 * float(point[:-1] @ point[:-1]), gradient
 

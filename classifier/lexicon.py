@@ -15,13 +15,16 @@ from classifier.repair import Repairs
 
 LARGEST: Final = 4 << 20  # bytes of the file
 _FEWEST_TEXTS = 5  # texts that a word stands in, to count as in use
+_RARE_TEXTS = 200  # texts of a word that may be a slip
+_SHORTEST_SLIP = 3  # letters of it
+_SLIP_SHARE = 0.55  # of its texts that are abuse, if it is one of a weighty word
 _WEIGHTY_TEXTS = 8  # texts a weighty word stands in
 _WEIGHTY_SHARE = 0.62  # share of them that are abuse
-_SHORTEST_WEIGHTY = 4  # letters
+_SHORTEST_WEIGHTY = 3  # letters
 _MARKER_SHARE = 0.003  # of a language's texts that hold a marker
 _MARKER_TIMES = 5.0  # how many times more often than in the next language
 # How far down the list a word of that many letters may stand to be joined to others.
-_COMMON: Mapping[int, int] = {2: 160, 3: 1200, 4: 5000, 5: 9000}
+_COMMON: Mapping[int, int] = {1: 1200, 2: 160, 3: 1200, 4: 5000, 5: 9000}
 _LONGER = 14_000
 _JOINED_LETTERS = ("a", "i", "u")
 
@@ -48,14 +51,16 @@ class Lexicon:
 
     def repairs(self) -> Repairs:
         """What the words tell about disguised ones."""
-        return Repairs(frozenset(self.words), tuple(self._common()), self.weights)
+        return Repairs(frozenset(self.words), self._meant(), self.weights)
 
-    def _common(self) -> Iterable[str]:
-        yield from _JOINED_LETTERS
+    def _meant(self) -> dict[str, int]:
+        """Words that a disguised one may stand for, with their places: frequent or weighty."""
+        found = {}
         for place, text in enumerate(self.words):
-            frequent = text not in self.weights and place < _COMMON.get(len(text), _LONGER)
-            if frequent and len(text) > 1 and text.isascii() and text.isalpha():
-                yield text
+            meant = text in self.weights or place < _COMMON.get(len(text), _LONGER)
+            if meant and text.isascii() and (len(text) > 1 or text in _JOINED_LETTERS):
+                found[text] = place
+        return found
 
 
 def lexicon(words: Iterable[Word]) -> Lexicon:
@@ -126,19 +131,42 @@ def learn(counts: Counts, marked: Sequence[str], known_abuse: Iterable[str] = ()
     for word in abuse:
         counts.texts[word] = max(counts.texts[word], _FEWEST_TEXTS)
     ranked = sorted(counts.texts.items(), key=lambda item: (-item[1], item[0]))
-    return lexicon(
+    words = [
         Word(text, _weight(counts, text, text in abuse), _marked(counts, text, marked))
         for text, held in ranked
         if held >= _FEWEST_TEXTS and text.isalpha()
-    )
+    ]
+    return lexicon(_without_slips(words, counts))
+
+
+def _without_slips(words: Sequence[Word], counts: Counts) -> Iterable[Word]:
+    """The words less those that are only others mistyped: they are to be repaired.
+
+    Foreign words stay. What is close to a weighty word goes only if it is met in abuse itself:
+    "idoit" is an idiot, but birches are no bitches.
+    """
+    found, english = lexicon(words), counts.languages.get("en", Counter())
+    repairs = found.repairs()
+    for place, word in enumerate(words):
+        text, held = word.text, counts.texts[word.text]
+        rare = len(text) >= _SHORTEST_SLIP and held < _RARE_TEXTS and text.isascii()
+        meant = None
+        if rare and not word.language and 2 * english[text] > held:
+            meant = repairs.slip_of(text, place)
+        if meant is None or (meant in found.weights and _share(counts, text) < _SLIP_SHARE):
+            yield word
+
+
+def _share(counts: Counts, word: str) -> float:
+    """The share of abuse among the judged texts that hold the word."""
+    return (counts.abusive[word] + 0.5) / (counts.judged[word] + 1.0)
 
 
 def _weight(counts: Counts, word: str, known: bool) -> float:
     """Log-odds of abuse in the texts that hold the word, 0 unless mostly abuse."""
     if not (word.isascii() and len(word) >= _SHORTEST_WEIGHTY):
         return 0.0
-    judged, abusive = counts.judged[word], counts.abusive[word]
-    share = (abusive + 0.5) / (judged + 1.0)
+    judged, share = counts.judged[word], _share(counts, word)
     if judged >= _WEIGHTY_TEXTS and share < (0.4 if known else _WEIGHTY_SHARE):
         return 0.0
     if judged < _WEIGHTY_TEXTS and not known:

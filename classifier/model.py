@@ -152,8 +152,13 @@ class Classifier:
 
     def head_for(self, reading: Reading, label: int) -> int:
         """Place of the head that scores the label (its column) of a text."""
-        own = self._by_language.get(reading.language, _GENERAL)
+        own = self._own_head(reading)
         return own if label in self.heads[own].places else _GENERAL
+
+    def _own_head(self, reading: Reading) -> int:
+        """Place of the head that reads the text's language; of the general one if none does."""
+        heard = language.HEARD_BY.get(reading.language, reading.language)
+        return self._by_language.get(heard, _GENERAL)
 
     def additions(
         self, vocabulary: Vocabulary, place: int, ids: Places, bounds: list[int]
@@ -219,8 +224,8 @@ class Classifier:
         everything = list(range(len(readings)))
         groups = {_GENERAL: everything}
         for k, reading in enumerate(readings):
-            if reading.language in self._by_language:
-                groups.setdefault(self._by_language[reading.language], []).append(k)
+            if (place := self._own_head(reading)) != _GENERAL:
+                groups.setdefault(place, []).append(k)
         for place, members in groups.items():
             own = self.heads[place]
             pair = self.read_margins(vocabulary, place, [readings[k] for k in members])
@@ -260,7 +265,7 @@ class Classifier:
             text, joined = fold(text), True
             ids = np.array(vocabulary.read(text, repaired=True), np.intp)
             counts = self._kinds(vocabulary, ids)
-        found = given or language.told(counts, self._languages) or language.detect(text)
+        found = given or language.told(counts, self._languages, text)
         if found not in (language.ENGLISH, language.UNKNOWN):
             ids = np.array(vocabulary.read(text, repaired=False), np.intp)
         return Reading(ids, found, joined, {})

@@ -1,27 +1,28 @@
 """Words behind disguises that no rule of spelling undoes: stars, typos, joined words.
 
 Only a token that is no word anybody uses (``known``) is read as another: "fcuk" as it is
-meant, "duck" stays a duck. A *weighty* word, one that is mostly met in abuse, comes first;
-then a frequent one, since around an insult it helps to know what it is said of.
-Distances are those of Damerau 1964 restricted to one step (a letter missing, doubled, wrong,
-or two swapped), found by looking up deletions (the symmetric-delete idea of Garbe 2012).
+meant, "duck" stays a duck. Which word is meant is settled as by a noisy channel (Kernighan,
+Church and Gale 1990): a word costs the more the rarer it is (Zipf: its place in the list of
+words), a *weighty* one, that is mostly met in abuse, costs less, because those are what people
+disguise; a slip costs something, and so does each blank left out. The cheapest reading wins,
+unless a word that nobody has met is the more likely one. Slips are those of Damerau 1964
+(a letter missing, doubled, wrong, or two swapped), found by looking up deletions (the
+symmetric-delete idea of Garbe 2012).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
+from itertools import islice
+from math import inf, log
 
 from classifier.lookalikes import latin_lookalikes
 
-_SHORTEST_TYPO = 4  # letters of a word that a slip is looked for in
+_SHORTEST_TYPO = 3  # letters of a token and of a word that a slip is looked for in
 _LONGEST_TYPO = 20
-_SHORTEST_FREQUENT = 5  # letters of a frequent word that a slip is looked for in
 _FREQUENT = 5000  # words that count as frequent
-_SHORTEST_PLAIN = 3  # letters of each of two joined words of which none is weighty
-_SHORTEST_JOINED = 6  # letters of two words written as one
+_SHORTEST_JOINED = 4  # letters of words written as one
 _LONGEST_JOINED = 40
-_SHORTEST_PART = 4  # letters of a weighty word inside joined words
-_MOST_PARTS = 7
 _STARS = r"*#@$%•_\-.?!"
 _STARRED = re.compile(
     rf"[a-z]+[{_STARS}]+[a-z]*(?:[{_STARS}]+[a-z]+)*|[{_STARS}]{{1,3}}[a-z]{{2,}}"
@@ -31,24 +32,38 @@ _EDGES = "\"'([{<,;:)]}>"
 _LEET = tuple(str.maketrans("013457869@$!|+", f"o{one}eastbggasi{one}t") for one in "il")
 _FEWEST_LETTERS = 2  # that must be left standing between stars
 
+# Costs in nats: minus the logarithm of a chance, as far as one can be told.
+_FIRST = 10  # added to a word's place, so that the first few are not free
+_WEIGHTY = 2.0  # less for a weighty word
+_SLIP = 5.0  # two letters swapped, one missing, one doubled, or the key beside it
+_RARE_SLIP = 7.5  # any other letter
+_BLANK = 1.5  # a blank left out
+_NEW, _NEW_LETTER = 1.8, 2.6  # a word nobody has met, and each of its letters
+
+_KEYS = {
+    "q": "wa", "w": "qeas", "e": "wrsd", "r": "etdf", "t": "ryfg", "y": "tugh", "u": "yihj",
+    "i": "uojk", "o": "ipkl", "p": "ol", "a": "qwsz", "s": "awedzx", "d": "serfxc", "f": "drtgcv",
+    "g": "ftyhvb", "h": "gyujbn", "j": "huiknm", "k": "jiolm", "l": "kop", "z": "asx", "x": "zsdc",
+    "c": "xdfv", "v": "cfgb", "b": "vghn", "n": "bhjm", "m": "njk",
+}  # fmt: skip
+
 Weights = Mapping[str, float]
+Reading = tuple[float, tuple[str, ...]]
+"""What a token may mean: its cost, and the words."""
 
 
 class Repairs:
     """What to read instead of a token, from the words met in training.
 
-    ``known`` are words in use, ``common`` those that others may be joined to, the most
-    frequent first, ``weighty`` maps words mostly met in abuse to how strongly they speak for it.
+    ``known`` are words in use; ``places`` says of those that may be meant how many are more
+    frequent, the most frequent first; ``weighty`` maps words mostly met in abuse to how strongly
+    they speak for it.
     """
 
-    def __init__(self, known: Set[str], common: Sequence[str], weighty: Weights) -> None:
+    def __init__(self, known: Set[str], places: Mapping[str, int], weighty: Weights) -> None:
         self._known = known
-        self._common = frozenset(common)
         self._weighty = weighty
-        frequent = [word for word in common if len(word) >= _SHORTEST_FREQUENT][:_FREQUENT]
-        # Every weighty word is above every frequent one.
-        self._strength = {word: -float(place) for place, word in enumerate(frequent, 1)}
-        self._strength.update(weighty)
+        self._costs = {word: _cost(place, word in weighty) for word, place in places.items()}
 
     def word(self, token: str) -> tuple[str, ...] | None:
         """What is meant by a word of the normal form that nobody uses; None for as written."""
@@ -57,14 +72,16 @@ class Repairs:
         if not token.isascii():
             skeleton = token.translate(latin_lookalikes())
             return (skeleton,) if skeleton in self._weighty else None
-        if _SHORTEST_TYPO <= len(token) <= _LONGEST_TYPO and (meant := self._typo(token)):
-            return (meant,)
-        if _SHORTEST_JOINED <= len(token) <= _LONGEST_JOINED:
-            return self._joined(token)
-        return None
+        cost, words = min(self._typo(token), self._joined(token))
+        return words if cost < _new(token) else None
+
+    def slip_of(self, word: str, place: int) -> str | None:
+        """The word that a rare one, with ``place`` more frequent ones, may be a slip of."""
+        cost, words = self._typo(word)
+        return words[0] if cost < min(log(place + _FIRST), _new(word)) else None
 
     def marked(self, chunk: str) -> str | None:
-        """The weighty word behind stars, digits or marks in a piece of text between spaces.
+        """The word behind stars, digits or marks in a piece of text between spaces.
 
         ``chunk`` is in normal form. The result stands for all of it but the marks around.
         """
@@ -91,54 +108,50 @@ class Repairs:
         fits = _star_pattern(core).fullmatch
         fitting = [word for word in words if fits(word)]
         exact = [word for word in fitting if len(word) == len(core)]
-        return self._strongest(exact or fitting)
+        return min(exact or fitting, key=self._costs.__getitem__, default=None)
 
-    def _typo(self, token: str) -> str | None:
-        return self._strongest(word for word in self._near(token) if word[0] == token[0])
+    def _typo(self, token: str) -> Reading:
+        """The cheapest frequent or weighty word one slip away."""
+        if not _SHORTEST_TYPO <= len(token) <= _LONGEST_TYPO:
+            return inf, ()
+        near = ((self._costs[word] + _slip(word, token), (word,)) for word in self._near(token))
+        return min(near, default=(inf, ()))
 
     def _near(self, token: str) -> Iterator[str]:
-        """Weighty and frequent words one slip away from the token."""
+        """Words that are perhaps one slip away from the token and begin as it does."""
         yield from self._deletions.get(token, "").split()
         for shorter in _deletions(token):
-            if shorter in self._strength and len(shorter) >= _SHORTEST_TYPO:
+            if shorter in self._slipping:
                 yield shorter
-            for word in self._deletions.get(shorter, "").split():
-                if len(word) == len(token) and _one_slip(word, token):
-                    yield word
+            yield from self._deletions.get(shorter, "").split()
 
-    def _joined(self, token: str) -> tuple[str, ...] | None:
-        """The fewest words that make up the token: common ones around a weighty one, or two."""
-        best: list[tuple[int, float, tuple[str, ...]] | None] = [(0, 0.0, ())]
+    def _joined(self, token: str) -> Reading:
+        """The cheapest words that make up the token."""
+        if not _SHORTEST_JOINED <= len(token) <= _LONGEST_JOINED:
+            return inf, ()
+        costs, best = self._costs, [-_BLANK]
+        firsts = [0]  # where the last word of the cheapest reading up to each letter begins
         for end in range(1, len(token) + 1):
-            best.append(self._best_end(token, end, best))
-        found = best[-1]
-        if found is None or found[0] < 2:
-            return None
-        plain = found[0] == 2 and min(map(len, found[2])) >= _SHORTEST_PLAIN
-        return found[2] if found[1] < 0.0 or plain else None
+            cheapest, first = inf, 0
+            for start in range(max(0, end - _LONGEST_TYPO), end):
+                if best[start] < cheapest and token[start:end] in costs:
+                    cost = best[start] + _BLANK + costs[token[start:end]]
+                    if cost < cheapest:
+                        cheapest, first = cost, start
+            best.append(cheapest)
+            firsts.append(first)
+        return best[-1], _words(token, firsts)
 
-    def _best_end(
-        self, token: str, end: int, best: list[tuple[int, float, tuple[str, ...]] | None]
-    ) -> tuple[int, float, tuple[str, ...]] | None:
-        chosen = None
-        for start in range(max(0, end - _LONGEST_TYPO), end):
-            before, part = best[start], token[start:end]
-            if before is None or before[0] >= _MOST_PARTS:
-                continue
-            weight = self._weighty.get(part, 0.0) if len(part) >= _SHORTEST_PART else 0.0
-            if not weight and part not in self._common:
-                continue
-            found = (before[0] + 1, min(before[1], -weight), (*before[2], part))
-            chosen = min(chosen, found) if chosen else found
-        return chosen
-
-    def _strongest(self, words: Iterable[str]) -> str | None:
-        return max(words, key=lambda word: (self._strength[word], word), default=None)
+    @cached_property
+    def _slipping(self) -> frozenset[str]:
+        """Words that a slip is looked for in: the frequent ones and the weighty ones."""
+        words = {*islice(self._costs, _FREQUENT), *self._weighty}
+        return frozenset(w for w in words if len(w) >= _SHORTEST_TYPO and w.isalpha())
 
     @cached_property
     def _by_letter(self) -> dict[str, list[str]]:
         letters: dict[str, list[str]] = {}
-        for word in self._weighty:
+        for word in self._slipping:
             letters.setdefault(word[0], []).append(word)
         return letters
 
@@ -147,27 +160,51 @@ class Repairs:
         """What is left of a word without one letter, and the words it is left of, with blanks
         between: most have only one, which takes nothing more."""
         found: dict[str, str] = {}
-        for word in self._strength:
-            if len(word) >= _SHORTEST_TYPO and word.isalpha():
-                for shorter in _deletions(word):
-                    found[shorter] = f"{found[shorter]} {word}" if shorter in found else word
+        for word in self._slipping:
+            for shorter in _deletions(word):
+                found[shorter] = f"{found[shorter]} {word}" if shorter in found else word
         return found
 
 
+def _cost(place: int, weighty: bool) -> float:
+    """What it costs to mean a word with ``place`` more frequent ones."""
+    return log(place + _FIRST) - (_WEIGHTY if weighty else 0.0)
+
+
+def _words(token: str, firsts: list[int]) -> tuple[str, ...]:
+    """The words of a token, of which those up to each letter begin at ``firsts``."""
+    found, end = list[str](), len(token)
+    while end:
+        found.append(token[firsts[end] : end])
+        end = firsts[end]
+    return tuple(reversed(found))
+
+
+def _new(token: str) -> float:
+    """What it costs that nobody has met the word."""
+    return _NEW + _NEW_LETTER * len(token)
+
+
 def _deletions(word: str) -> set[str]:
-    """The word with each one of its letters left out."""
-    return {word[:place] + word[place + 1 :] for place in range(len(word))}
+    """The word with each one of its letters left out, but the first: hardly anybody slips there."""
+    return {word[:place] + word[place + 1 :] for place in range(1, len(word))}
 
 
-def _one_slip(word: str, token: str) -> bool:
-    """Whether two words of one length differ in one letter, or in two neighbours swapped."""
-    apart = [place for place in range(len(word)) if word[place] != token[place]]
-    if len(apart) == 1:
-        return True
-    if len(apart) != 2 or apart[1] != apart[0] + 1:
-        return False
-    first, second = apart
-    return word[first] == token[second] and word[second] == token[first]
+def _slip(word: str, token: str) -> float:
+    """What it costs to write ``token`` for ``word``; infinite if it takes more than one slip."""
+    if word[0] != token[0] or word == token:
+        return inf
+    first = next((k for k in range(len(word)) if word[k : k + 1] != token[k : k + 1]), len(word))
+    if len(word) > len(token):
+        return _SLIP if word[first + 1 :] == token[first:] else inf
+    if len(word) < len(token):
+        if word[first:] != token[first + 1 :]:
+            return inf
+        return _SLIP if token[first] == token[first - 1] else _RARE_SLIP
+    if word[first + 1 :] == token[first + 1 :]:
+        return _SLIP if token[first] in _KEYS.get(word[first], "") else _RARE_SLIP
+    swapped = word[first] == token[first + 1] and word[first + 1] == token[first]
+    return _SLIP if swapped and word[first + 2 :] == token[first + 2 :] else inf
 
 
 def _star_pattern(core: str) -> re.Pattern[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from classifier import generated
-from classifier.generated import reactions
+from classifier.generated import begging, reactions
 from classifier.labels import LABELS
 
 Record = Mapping[str, Any]
@@ -167,6 +167,7 @@ def explicit(text: str) -> float:
     return float(_EXPLICIT.search(text) is not None)
 
 
+TEMPLATES = "identity_templates"
 _CC_JIGSAW = "labels CC0, text CC BY-SA 3.0 (Wikipedia)"
 _WRITERS = "the writers' own; not redistributed"
 _DEV_BLOGS = ("personal_blog",)
@@ -204,8 +205,8 @@ SOURCES: tuple[Source, ...] = (
         group="split", held_out=("validation",),
     ),
     Source(
-        "identity_templates", "toxicity", "made by classifier/generated", generated.judge,
-        weight=0.5, group="frame", held_out=generated.HELD_OUT, dev_share=0.0,
+        TEMPLATES, "toxicity", "made by classifier/generated", generated.judge,
+        weight=2.0, group="frame", held_out=generated.HELD_OUT, dev_share=0.0,
         made=generated.rows,
     ),
     Source(
@@ -243,6 +244,10 @@ SOURCES: tuple[Source, ...] = (
     Source("blog_ham_hendrix", "spam", "MIT (site); comments the writers' own", clean),
     Source("popcorn_form_spam", "spam", _WRITERS, civil_spam, dev_share=0.0),
     Source("youtube_spam", "spam", "CC BY 4.0", spam, group="split", held_out=("LMFAO",)),
+    Source(
+        "begging", "spam", "made by classifier/generated", spam, weight=0.5,
+        group="frame", held_out=begging.HELD_OUT, dev_share=0.0, made=begging.rows,
+    ),
     Source("nostr_spam", "spam", "MIT", spam),
     Source("janitr_x_posts", "spam", "MIT", spam, dev_share=0.2),
     Source("id_judol_youtube", "spam", "as the repository states", spam, weight=0.6),

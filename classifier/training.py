@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier import artifact, calibrate, dataset, lexicon
+from classifier import artifact, calibrate, dataset, lexicon, teaching
 from classifier.artifact import Manifest, SelfTest
 from classifier.card import card
 from classifier.dataset import Corpus
@@ -27,18 +27,19 @@ from classifier.lexicon import Lexicon
 from classifier.model import Classifier
 from classifier.reading import text_tokens
 from classifier.repair import Repairs
-from classifier.sources import SOURCES, Source
+from classifier.sources import SOURCES, TEMPLATES, Source
+from classifier.teaching import Teacher
 
 Progress = Callable[[str, float], None]
 Weights = NDArray[np.float64]
 
-VERSION: Final = "2026.11-3"
+VERSION: Final = "2026.11-4"
 GENERAL: Final = "general"
 ENGLISH: Final = ("en", "mul")
 # Languages with a head of their own, and the sizes of its tables: script and rows decide.
 HEADS: Final = {
-    "tr": Shape(16, 16), "zh": Shape(8, 17), "ko": Shape(16, 15), "pt": Shape(16, 15),
-    "de": Shape(15, 15), "fr": Shape(15, 14), "ar": Shape(15, 14), "ur-Latn": Shape(15, 15),
+    "tr": Shape(16, 16), "zh": Shape(8, 17), "ko": Shape(17, 16), "pt": Shape(16, 15),
+    "de": Shape(17, 17), "fr": Shape(15, 14), "ar": Shape(15, 14), "ur-Latn": Shape(15, 15),
 }  # fmt: skip
 MARKED: Final = ("tr", "pt", "de", "fr", "ur-Latn", "id")
 SHAPE: Final = Shape(char_bits=18, word_bits=18)
@@ -46,6 +47,7 @@ SHAPE: Final = Shape(char_bits=18, word_bits=18)
 _STRENGTH: Final = {"spam": 12.0, "sexually_explicit": 4.0}
 _DEFAULT_STRENGTH: Final = 2.0
 _OTHER_TASK: Final = 0.3  # weight of comments from toxicity sources as examples of no spam
+_TEMPLATES_TASK: Final = 0.15  # the same of sentences made up about people, which say still less
 _FEWEST: Final = 100  # positive rows of a label that a language's own head learns
 _SELF_TESTS: Final = (
     "Thanks, this fixed my build as well.",
@@ -83,9 +85,11 @@ def train(
     seed: int = 0,
     progress: Progress | None = None,
     plan: Plan | None = None,
+    teacher: Teacher | None = None,
 ) -> dict[str, Any]:
     """Train on the folder ``data``, write the model to ``out``, return the report.
 
+    A ``teacher`` adds its judgements to those of the rows (``teaching``).
     The report has ``version``, ``rows`` by part and ``metrics`` (as ``evaluate`` gives them).
     ``progress(stage, share)`` hears how far each stage is. ``FileNotFoundError`` if the folder
     holds no known source.
@@ -97,7 +101,10 @@ def train(
     parts = {part: dataset.corpus(e for e in examples if e.part == part) for part in dataset.PARTS}
     tell("count", 0.0)
     words = _lexicon(parts["train"])
-    fitted = _heads(parts["train"], words, plan, tell)
+    taught = parts["train"]
+    if teacher:
+        taught = teaching.taught(taught, teacher, seed=seed, tell=tell)
+    fitted = _heads(parts["train"], taught, words, plan, tell)
     model = _calibrated(_model(fitted, words, plan, seed), parts["calibration"], tell)
     tell("evaluate", 0.0)
     found = report(model, parts["dev"], Choice(rounds=plan.rounds, seed=seed))
@@ -107,6 +114,7 @@ def train(
     manifest = _replace(
         model.manifest,
         data=dataset.fingerprints(data, plan.sources),
+        teacher=teacher.version if teacher else "",
         metrics={"rows": rows, "dev": metrics, **found},
         self_test=_self_tests(model),
     )
@@ -127,16 +135,19 @@ def _lexicon(train: Corpus) -> Lexicon:
     return lexicon.learn(counts, ("en", *MARKED), abusive)
 
 
-def _heads(train: Corpus, words: Lexicon, plan: Plan, tell: Progress) -> list[_Fitted]:
-    """The general head first, then one for each language with rows enough."""
-    english = np.isin(train.langs, ENGLISH)
-    rows = _read(train, words.repairs(), english)
-    targets = train.targets.copy()
-    spam = targets[:, 0].copy()
-    targets[~english] = np.nan
-    targets[:, 0] = spam
+def _heads(
+    train: Corpus, taught: Corpus, words: Lexicon, plan: Plan, tell: Progress
+) -> list[_Fitted]:
+    """The general head first, then one for each language with rows enough.
+
+    ``taught`` begins with the rows of ``train``: what a teacher adds is for the general head.
+    """
+    english = np.isin(taught.langs, ENGLISH)
+    rows = _read(taught, words.repairs(), english)
+    targets = taught.targets.copy()
+    targets[~english, 1:] = np.nan
     tell("fit general", 0.0)
-    found = [_fit_head(GENERAL, plan.shape, rows, replace(train, targets=targets), LABELS)]
+    found = [_fit_head(GENERAL, plan.shape, rows, replace(taught, targets=targets), LABELS)]
     for place, (language, shape) in enumerate(HEADS.items()):
         tell(f"fit {language}", place / len(HEADS))
         own = np.flatnonzero(train.langs == language)
@@ -200,6 +211,7 @@ def _row_weights(train: Corpus, label: str) -> Weights:
     if label == "spam":
         of_spam = [source.name for source in SOURCES if source.task == "spam"]
         weights[~np.isin(train.sources, of_spam)] *= _OTHER_TASK
+        weights[train.sources == TEMPLATES] = _TEMPLATES_TASK
     return weights
 
 

@@ -88,6 +88,7 @@ def _sources() -> str:
         "|---|---|---|---|",
     ]
     for source in SOURCES:
-        quota = QUOTAS.get(source.name, DEFAULT_QUOTA)
+        if not (quota := QUOTAS.get(source.name, DEFAULT_QUOTA)):
+            continue
         lines.append(f"| {source.name} | {quota} | {source.weight:g} | {source.licence} |")
     return "\n".join([*lines, ""])

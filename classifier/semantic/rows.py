@@ -33,6 +33,7 @@ QUOTAS: Final = {
     "spamassassin_email": 1_000,
     "sms_spam": 2_000,
     "tr_offenseval2020": 2_000,
+    "begging": 0,  # not yet written when the shipped changes were learnt
 }
 DEFAULT_QUOTA: Final = 3_500
 LANGUAGES: Final = ("en", "mul", "de", "fr", "pt", "tr", "id", "ur-Latn")

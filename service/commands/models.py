@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.failures import BAD_DATA, CommandError
+from service.commands.failures import BAD_DATA, UNAVAILABLE, CommandError
 from service.commands.figures import print_comparison, print_report, print_slices
 from service.commands.options import as_json
 from service.commands.output import print_json, progress
@@ -15,6 +15,7 @@ from service.commands.output import print_json, progress
 if TYPE_CHECKING:
     from classifier.evaluation import Choice
     from classifier.scored import Scored
+    from classifier.semantic import Encoder
 
 _folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -31,14 +32,21 @@ _folder = click.Path(exists=True, file_okay=False, path_type=Path)
     help="The folder to write the model to.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--teacher/--no-teacher",
+    default=None,
+    help="Whether the encoder's judgements are learnt from as well: better scores, some minutes "
+    "more. Default: if winnow[semantic] is installed.",
+)
 @as_json
-def train(*, data: Path, out: Path, seed: int, as_json: bool) -> None:
+def train(*, data: Path, out: Path, seed: int, teacher: bool | None, as_json: bool) -> None:
     """Train the classifier on a folder of labelled rows.
 
-    The same data and seed give the same model. `winnow model activate OUT` uses it.
+    The same data, seed and teacher give the same model. `winnow model activate OUT` uses it.
     """
     import classifier
 
+    encoder = _teacher(teacher)
     with progress() as bar:
         task = bar.add_task("starting", total=1.0)
         try:
@@ -46,6 +54,7 @@ def train(*, data: Path, out: Path, seed: int, as_json: bool) -> None:
                 data,
                 out,
                 seed=seed,
+                teacher=encoder,
                 progress=lambda stage, share: bar.update(task, description=stage, completed=share),
             )
         except FileNotFoundError as error:
@@ -55,8 +64,23 @@ def train(*, data: Path, out: Path, seed: int, as_json: bool) -> None:
         return
     counts = ", ".join(f"{count:,} {part}" for part, count in report["rows"].items())
     click.echo(f"Model {report['version']} in {out} (rows: {counts})")
+    if encoder is None:
+        click.echo("No teacher: learnt from people's judgements alone.")
     print_slices("", "SET", report["metrics"])
     click.echo(f"\nUse it with `winnow model activate {out}`.")
+
+
+def _teacher(wanted: bool | None) -> Encoder | None:
+    """The shipped encoder, if it is wanted or, where nobody said, if it can be had."""
+    from classifier import semantic
+
+    missing = semantic.missing_packages()
+    if wanted and missing:
+        lacking = ", ".join(missing)
+        raise CommandError(f"no teacher without winnow[semantic]: {lacking}", UNAVAILABLE)
+    if wanted is False or missing:
+        return None
+    return semantic.load()
 
 
 @click.command(short_help="Measure a model, compare two, decide on promotion.")

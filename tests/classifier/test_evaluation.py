@@ -312,12 +312,14 @@ def test_the_card_tells_of_languages_few_examples_fairness_and_disguises(rows, p
     found["evasion"]["disguised"]["kinds"] = {"leet": [0.5, 0.4, 0.6]}
     found["languages"]["xx"] = {"toxicity": found["languages"]["en"]["toxicity"] | {
         "auc": [0.7, 0.6, 0.8], "positives": 30}}  # fmt: skip
-    manifest = dataclasses.make_dataclass("Manifest", ["version", "seed", "metrics", "data"])
+    manifest = dataclasses.make_dataclass(
+        "Manifest", ["version", "seed", "metrics", "data", "teacher"]
+    )
     metrics = {"rows": {"dev": 1}, "dev": found["sets"]} | {
         name: part for name, part in found.items() if name not in ("rows", "sets")
     }
     train = rows.judged.corpus
-    text = card(manifest("test-1", 0, metrics, {}), train)
+    text = card(manifest("test-1", 0, metrics, {}, "encoder-1"), train)
     weak = text.partition("## Labels")[0]
     assert "Few examples to learn from" in weak
     assert "`threat`" in weak
@@ -349,9 +351,11 @@ class Silent:
 
 
 def test_a_card_needs_no_more_than_the_figures_by_set(rows):
-    manifest = dataclasses.make_dataclass("Manifest", ["version", "seed", "metrics", "data"])
+    manifest = dataclasses.make_dataclass(
+        "Manifest", ["version", "seed", "metrics", "data", "teacher"]
+    )
     dev = measure(rows.model, rows.judged.corpus, rounds=2, seed=0)
-    text = card(manifest("test-1", 0, {"dev": dev}, {}), rows.judged.corpus)
+    text = card(manifest("test-1", 0, {"dev": dev}, {}, ""), rows.judged.corpus)
     assert "## Figures by set" in text
     assert "## Evasion" not in text
 

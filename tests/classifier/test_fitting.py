@@ -36,3 +36,16 @@ def test_it_predicts_classes_as_an_estimator_does(sample):
     fit = FactoredLogisticRegression().fit(features, truth, weights)
     assert (fit.predict(features) == truth).mean() > 0.95
     assert fit.get_params() == {"C": 2.0, "max_iter": 80, "tol": 1e-6}
+
+
+def test_a_truth_in_between_counts_as_a_row_of_each_class(sample):
+    features, truth, weights = sample
+    soft = np.where(truth == 1, 0.7, 0.2)
+    both = np.arange(300).repeat(2)
+    hard, shares = np.tile([1.0, 0.0], 300), np.stack((soft, 1 - soft), 1).ravel()
+    ours = FactoredLogisticRegression(max_iter=2000, tol=1e-9).fit(features, soft, weights)
+    theirs = FactoredLogisticRegression(max_iter=2000, tol=1e-9)
+    theirs.fit(features.pick(both), hard, weights[both] * shares)
+    assert ours.decision_function(features) == pytest.approx(
+        theirs.decision_function(features), abs=5e-3
+    )

@@ -38,6 +38,19 @@ def test_a_lone_surrogate_is_no_reason_to_fail(shipped):
     assert shipped.language("\ud800 wörter \udfff über alles mögliche") != ""
 
 
+@pytest.mark.parametrize("text", ["porra mano kkkkkkk", "eu to morrendo kkkkkk", "gente vsf kkkkk"])
+def test_short_slang_is_told_by_its_words_where_the_library_names_no_relative(shipped, text):
+    assert shipped.language(text) == "pt"
+
+
+def test_a_relative_without_a_head_keeps_its_name_and_is_read_by_the_nearest_head(shipped):
+    text = "Muchas gracias por este artículo, me ha gustado mucho leerlo"
+    _, reading = shipped.reading(text)
+    toxicity = shipped.labels.index("toxicity")
+    assert reading.language == "es"
+    assert shipped.heads[shipped.head_for(reading, toxicity)].language == "pt"
+
+
 def test_a_language_that_is_given_is_believed(shipped):
     """One word tells no language by itself, and a batch may mix what is given and what is not."""
     told, given = shipped.score(["Arschloch", "Arschloch"], [None, "de"])

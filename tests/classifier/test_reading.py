@@ -39,6 +39,12 @@ def read(text):
         ("f.u.c.k", ["fuck"]),
         ("іdіоt", ["idiot"]),
         ("fuuuuck", ["fuck"]),
+        ("yuo", ["you"]),  # short words around an insult say whom it is for
+        ("tge", ["the"]),
+        ("y*u", ["you"]),
+        ("sh*t", ["shit"]),
+        ("youare", ["you", "are"]),
+        ("he's d u c k", ["he", "'", "s", "duck"]),  # the s is his, not the duck's
     ],
 )
 def test_a_disguised_word_is_read_as_it_is_meant(written, meant):
@@ -67,6 +73,44 @@ def test_every_token_of_a_chunk_has_a_place_inside_it(text):
         places = chunk_places(chunk, REPAIRS)
         assert len(pieces) == len(places)
         assert all(0 <= low < high <= len(chunk) for low, high in places)
+
+
+def test_the_cheaper_reading_wins_a_blank_left_out_or_a_slip():
+    """A slip makes "youre" of "youare", too, but both of its words are frequent."""
+    words = [Word(w) for w in ("you", "are", "the")]
+    rare = [Word(f"w{chr(97 + k // 26)}{chr(97 + k % 26)}x") for k in range(600)]
+    repairs = lexicon([*words, *rare, Word("youre"), Word("yours")]).repairs()
+    assert repairs.word("youare") == ("you", "are")
+    assert repairs.word("yourw") == ("youre",)  # the key beside it
+    assert repairs.word("qqqqq") is None
+
+
+def test_the_word_meant_is_the_more_frequent_one_and_a_weighty_one_before_its_like():
+    plain = lexicon([Word("shot"), Word("shut")]).repairs()
+    assert plain.word("shpt") == ("shot",)
+    weighty = lexicon([Word("shot"), Word("shit", 2.0)]).repairs()
+    assert weighty.word("shpt") == ("shot",)  # p is beside o and not beside i
+    assert weighty.word("shkt") == ("shit",)
+
+
+def counted(texts):
+    counts = Counts()
+    for words, abusive, times in texts:
+        for _ in range(times):
+            counts.add(set(words), "en", abusive)
+    return counts
+
+
+def test_a_rare_word_that_is_a_frequent_one_mistyped_is_not_in_use():
+    letters = "abcdefghijklmnop"
+    others = [f"z{a}{b}{c}z" for a in letters for b in letters for c in letters]
+    texts = [(["the", "bitch"], 1.0, 300), (["the", "other"], 0.0, 900), (others, 0.0, 10)]
+    texts += [(["bich"], 1.0, 6), (["birch"], 0.0, 6), (["otehr"], 0.0, 6), ([], None, 5000)]
+    learnt = learn(counted(texts), ("en",))
+    assert {"bich", "otehr"}.isdisjoint(learnt.words)
+    assert "birch" in learnt.words
+    assert learnt.repairs().word("bich") == ("bitch",)
+    assert learnt.repairs().word("birch") is None
 
 
 def test_words_met_mostly_in_abuse_are_weighty_and_words_of_one_language_mark_it():
