@@ -57,8 +57,8 @@ class Lexicon:
         """Words that a disguised one may stand for, with their places: frequent or weighty."""
         found = {}
         for place, text in enumerate(self.words):
-            meant = text in self.weights or place < _COMMON.get(len(text), _LONGER)
-            if meant and text.isascii() and (len(text) > 1 or text in _JOINED_LETTERS):
+            frequent = place < _COMMON.get(len(text), _LONGER) and text.isascii()
+            if text in self.weights or (frequent and (len(text) > 1 or text in _JOINED_LETTERS)):
                 found[text] = place
         return found
 

@@ -21,6 +21,7 @@ _VOWELS = "aeiou"
 _PASSES = 8  # each pass shortens the text or removes a digit; real text settles in one or two
 
 _LEET_INSIDE = r"(?<=[a-z])[013457@$!]+(?=[a-z])|(?<=[a-z])\$+(?![\w$])"
+# The s of "he's" and the t of "don't" begin no spelt-out word.
 _SPELLED = r"(?<![^\W_])(?<!['\u2019])[a-z](?P<gap>[ .\-_*])[a-z](?:(?P=gap)[a-z])+(?![^\W_])"
 _REPEAT = r"([a-z])\1\1+"
 # Cheap looks that decide whether the slow steps are needed at all; each begins with a
