@@ -16,7 +16,6 @@ from classifier.repair import Repairs
 LARGEST: Final = 4 << 20  # bytes of the file
 _FEWEST_TEXTS = 5  # texts that a word stands in, to count as in use
 _RARE_TEXTS = 200  # texts of a word that may be a slip
-_SHORTEST_SLIP = 3  # letters of it
 _SLIP_SHARE = 0.55  # of its texts that are abuse, if it is one of a weighty word
 _WEIGHTY_TEXTS = 8  # texts a weighty word stands in
 _WEIGHTY_SHARE = 0.62  # share of them that are abuse
@@ -149,7 +148,7 @@ def _without_slips(words: Sequence[Word], counts: Counts) -> Iterable[Word]:
     repairs = found.repairs()
     for place, word in enumerate(words):
         text, held = word.text, counts.texts[word.text]
-        rare = len(text) >= _SHORTEST_SLIP and held < _RARE_TEXTS and text.isascii()
+        rare = held < _RARE_TEXTS and text.isascii()
         meant = None
         if rare and not word.language and 2 * english[text] > held:
             meant = repairs.slip_of(text, place)

@@ -12,7 +12,7 @@ from classifier.labels import LABELS, column
 from classifier.metrics import Floats
 from classifier.model import Classifier, Scores
 from classifier.outside import Judged
-from classifier.sources import SOURCES
+from classifier.sources import MADE
 
 FEWEST: Final = 20  # rows of each class below which a figure says nothing
 BLOGS: Final = "held-out blogs"  # approved and rejected comments of unseen blogs, taken together
@@ -46,8 +46,7 @@ class Scored:
 
     def written(self) -> NDArray[np.bool_]:
         """The rows that somebody wrote in earnest: not from a source that we make up."""
-        made = [source.name for source in SOURCES if source.made]
-        return ~np.isin(self.judged.corpus.sources, made)
+        return ~np.isin(self.judged.corpus.sources, MADE)
 
     def column(self, label: str) -> tuple[Floats, Floats]:
         """Scores and judgements (NaN = not judged) of one label, for every row."""

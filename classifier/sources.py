@@ -255,3 +255,6 @@ SOURCES: tuple[Source, ...] = (
     Source("sms_spam", "spam", "CC BY 4.0", spam, weight=0.5),
     Source("spamassassin_email", "spam", "free to redistribute", spam, weight=0.5, dev_share=0.05),
 )  # fmt: skip
+
+MADE = tuple(source.name for source in SOURCES if source.made)
+"""Names of the sources whose rows nobody wrote in earnest."""

@@ -1,8 +1,9 @@
 """Training: labelled rows in, a model folder out. Reproducible from data and seed.
 
-First the words are counted (``lexicon``), since reading needs them; then one logistic
-regression a label is fitted for the general head, and for each language with rows of its own
-one a label that they judge; last, margins are turned into probabilities (``calibration``).
+First the words are counted (``lexicon``), since reading needs them; a teacher may add what it
+thinks of the texts (``teaching``); then one logistic regression a label is fitted for the general
+head, and for each language with rows of its own one a label that they judge; last, margins are
+turned into probabilities (``calibration``).
 """
 
 from collections.abc import Callable, Iterable, Sequence

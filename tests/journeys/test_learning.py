@@ -95,17 +95,18 @@ def test_a_model_that_learnt_from_a_site_is_served(
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["labels"] == 160
-    (spam,) = [one for one in report["learnt"] if one["label"] == "spam"]
-    assert spam["kept"]
-    assert spam["after"]["log_loss"] < spam["before"]["log_loss"]
+    (learnt,) = [one for one in report["learnt"] if one["label"] == "spam"]
+    assert learnt["kept"]
+    assert learnt["after"]["log_loss"] < learnt["before"]["log_loss"]
     running = launch_winnow(WINNOW_MODEL=str(winnow_home.home / "own"))
     fresh = random.Random(8)
-    texts = [text(fresh, spam=place < 10) for place in range(20)]
-    asked = {"texts": texts, "explain": False}
+    good = [text(fresh, spam=False) for _ in range(10)]
+    spam = [each.replace("garden", OURS[0]).replace("bread", OURS[1]) for each in good]
+    asked = {"texts": [*spam, *good], "explain": False}
     now = spam_scores(running, asked, model=f".{site.id}")
     before = spam_scores(winnow_home, asked)
-    assert sum(now[:10]) > 10 * sum(before[:10])
-    assert sum(now[:10]) > sum(now[10:])
+    assert all(after > 10 * known for after, known in zip(now[:10], before[:10], strict=True))
+    assert all(ours > theirs for ours, theirs in zip(now[:10], now[10:], strict=True))
 
 
 def spam_scores(service: Winnow, asked: dict[str, Any], model: str = "") -> list[float]:
